@@ -1,0 +1,38 @@
+"""The `turno` command. Each area brings its own subcommands; this file only mounts them.
+
+`stack` and `demo` come from local_stack, which a production image does not hold.
+"""
+
+import importlib.util
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+def _mount() -> None:
+    from turno_lms.identity.commands import app as payments
+    from turno_lms.lenders.commands import app as lenders
+    from turno_lms.posting.commands import proof
+    from turno_lms.warehouse.commands import app as warehouse
+
+    app.add_typer(lenders, name="lenders")
+    app.add_typer(payments, name="payments")
+    app.add_typer(warehouse, name="warehouse")
+    app.command("proof")(proof)
+    if importlib.util.find_spec("local_stack"):
+        from local_stack.commands import app as stack
+        from local_stack.demo.commands import demo
+
+        app.add_typer(stack, name="stack")
+        app.command("demo")(demo)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    _mount()
+    app()
+
+
+if __name__ == "__main__":
+    main()

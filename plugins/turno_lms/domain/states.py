@@ -1,0 +1,171 @@
+"""Statuses, reasons and their legal transitions. Every state change in the package goes through `advance`."""
+
+from enum import StrEnum
+from typing import TypeVar
+
+
+class FileState(StrEnum):
+    """Life of one version of a lender file (raw.raw_s3_file_processing_log)."""
+
+    RECEIVED = "received"
+    ARCHIVED = "archived"
+    LOADED = "loaded"
+    LOADED_EMPTY = "loaded_empty"  # readable, heading found, not one row
+    SAME_CONTENT = "same_content"  # these bytes were loaded before, under this or another key
+    REFUSED = "refused"  # the file as a whole cannot be taken: see error_code
+    HALTED = "halted"  # too many rejects: the rejects are kept, no row is loaded
+    FAILED = "failed"  # our fault or the network's: run it again
+
+
+class FileError(StrEnum):
+    """Why a whole file was refused."""
+
+    EMPTY_FILE = "empty_file"
+    UNREADABLE_FILE = "unreadable_file"
+    HEADING_NOT_FOUND = "heading_not_found"
+    MISSING_COLUMN = "missing_column"
+    TOO_MANY_REJECTS = "too_many_rejects"
+    DOES_NOT_TIE = "does_not_tie"
+    UNKNOWN_KIND = "unknown_kind"
+
+
+class Disposition(StrEnum):
+    """Where a row of a file ended. Exactly one of these for every row: the conservation rule."""
+
+    ACCEPTED = "accepted"
+    FILTERED = "filtered"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+class RowReason(StrEnum):
+    """Why a row was not accepted."""
+
+    FILTERED_BY_RULE = "filtered_by_rule"
+    DUPLICATE_IN_FILE = "duplicate_in_file"
+    DUPLICATE_OF_EARLIER_FILE = "duplicate_of_earlier_file"
+    REFERENCE_REUSED = "reference_reused"  # a reference seen before, with another loan, date or amount
+    MISSING_VALUE = "missing_value"
+    BAD_AMOUNT = "bad_amount"
+    AMOUNT_NOT_POSITIVE = "amount_not_positive"
+    BAD_DATE = "bad_date"
+    BAD_LOAN_ID = "bad_loan_id"
+    AMBIGUOUS_LOAN_ID = "ambiguous_loan_id"
+    BAD_UMRN = "bad_umrn"
+    UNKNOWN_STATUS = "unknown_status"
+    BAD_VALUE = "bad_value"
+    TRUNCATED_ROW = "truncated_row"
+
+
+class Fate(StrEnum):
+    """What later happened to a row that was not accepted."""
+
+    OPEN = "open"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+class IntentState(StrEnum):
+    """Life of a posting intent (core.core_fineract_pending_transactions) until it is archived."""
+
+    QUEUED = "queued"
+    IN_FLIGHT = "in_flight"
+    WAITING = "waiting"  # to be tried again at next_try_at
+    UNKNOWN = "unknown"  # sent, answer lost: read back before anything else
+    IN_DOUBT = "in_doubt"  # the ceiling of tries is reached: a person looks
+
+
+class PostingOutcome(StrEnum):
+    """How a posting intent ended (core.core_transaction_data_processed)."""
+
+    POSTED = "posted"
+    FAILED = "failed"
+    WITHDRAWN = "withdrawn"
+
+
+class PostingBlock(StrEnum):
+    """Why a transaction may not be claimed for posting (core_transaction_data.posting_block)."""
+
+    HISTORIC = "historic"  # before the lender's post_from
+    EVIDENCE_ONLY = "evidence_only"  # not (yet) reported by the channel that posts this stream
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+    NOT_COLLECTED = "not_collected"  # the money did not arrive, or went back
+    AWAITING_RECON = "awaiting_recon"
+    POLICY_NEVER = "policy_never"
+    CONFLICT = "conflict"  # later sightings disagree with the frozen identity
+
+
+class ReconStatus(StrEnum):
+    """core_transaction_data.reconciliation_status."""
+
+    NOT_APPLICABLE = "not_applicable"  # one channel only reports this stream: nothing to compare
+    PENDING = "pending"  # not yet looked at by reconcile_transactions
+    MATCHED = "matched"
+    MISSING_IN_FILE = "missing_in_file"
+    MISSING_IN_GATEWAY = "missing_in_gateway"
+
+
+class ExceptionKind(StrEnum):
+    """What a person must look at (core.core_recon_exception)."""
+
+    UNKNOWN_LOAN = "unknown_loan"
+    AMBIGUOUS_LOAN = "ambiguous_loan"
+    UMRN_UNKNOWN = "umrn_unknown"
+    LOAN_OF_OTHER_LENDER = "loan_of_other_lender"
+    UNPARSED_REFERENCE = "unparsed_reference"
+    POSSIBLE_DUPLICATE = "possible_duplicate"
+    IDENTITY_CONFLICT = "identity_conflict"
+    MISSING_IN_FILE = "missing_in_file"
+    MISSING_IN_GATEWAY = "missing_in_gateway"
+    PROOF_DIFFERENCE = "proof_difference"
+
+
+class IllegalTransitionError(RuntimeError):
+    """A state change that the table of transitions does not know: a bug, never data."""
+
+
+FILE_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    FileState.RECEIVED: frozenset(
+        {FileState.ARCHIVED, FileState.SAME_CONTENT, FileState.REFUSED, FileState.FAILED}
+    ),
+    FileState.ARCHIVED: frozenset(
+        {
+            FileState.LOADED,
+            FileState.LOADED_EMPTY,
+            FileState.SAME_CONTENT,
+            FileState.REFUSED,
+            FileState.HALTED,
+            FileState.FAILED,
+        }
+    ),
+    FileState.FAILED: frozenset({FileState.RECEIVED}),
+    FileState.REFUSED: frozenset({FileState.RECEIVED}),
+    FileState.HALTED: frozenset({FileState.RECEIVED}),
+    FileState.LOADED: frozenset(),
+    FileState.LOADED_EMPTY: frozenset(),
+    FileState.SAME_CONTENT: frozenset(),
+}
+
+INTENT_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    IntentState.QUEUED: frozenset({IntentState.IN_FLIGHT}),
+    IntentState.IN_FLIGHT: frozenset(
+        {IntentState.WAITING, IntentState.UNKNOWN, IntentState.IN_DOUBT, IntentState.QUEUED}
+    ),
+    IntentState.WAITING: frozenset({IntentState.IN_FLIGHT}),
+    IntentState.UNKNOWN: frozenset({IntentState.IN_FLIGHT, IntentState.IN_DOUBT}),
+    IntentState.IN_DOUBT: frozenset({IntentState.QUEUED}),
+}
+
+TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
+    FileState: FILE_TRANSITIONS,
+    IntentState: INTENT_TRANSITIONS,
+}
+
+State = TypeVar("State", FileState, IntentState)
+
+
+def advance(current: State, new: State) -> State:
+    """Return `new` if the table allows it from `current`; raise IllegalTransitionError otherwise."""
+    if new not in TRANSITIONS[type(current)][current]:
+        raise IllegalTransitionError(f"{type(current).__name__}: {current} -> {new}")
+    return new

@@ -1,0 +1,1 @@
+"""The warehouse: connections, migrations and what every area shares when it writes there."""

@@ -1,0 +1,40 @@
+"""State machines: every edge of the tables is allowed and every other one is refused."""
+
+from enum import StrEnum
+from itertools import product
+
+import pytest
+
+from turno_lms.domain.states import (
+    FILE_TRANSITIONS,
+    INTENT_TRANSITIONS,
+    FileState,
+    IllegalTransitionError,
+    IntentState,
+    advance,
+)
+
+
+@pytest.mark.parametrize(
+    ("states", "table"),
+    [(FileState, FILE_TRANSITIONS), (IntentState, INTENT_TRANSITIONS)],
+)
+def test_a_state_changes_only_along_the_table(
+    states: type[FileState] | type[IntentState], table: dict[StrEnum, frozenset[StrEnum]]
+) -> None:
+    assert set(table) == set(states)
+    for current, new in product(states, states):
+        if new in table[current]:
+            assert advance(current, new) is new
+        else:
+            with pytest.raises(IllegalTransitionError):
+                advance(current, new)
+
+
+def test_a_loaded_file_never_changes_again() -> None:
+    for state in (FileState.LOADED, FileState.LOADED_EMPTY, FileState.SAME_CONTENT):
+        assert not FILE_TRANSITIONS[state]
+
+
+def test_money_whose_fate_is_unknown_is_never_simply_queued_again() -> None:
+    assert IntentState.QUEUED not in INTENT_TRANSITIONS[IntentState.UNKNOWN]

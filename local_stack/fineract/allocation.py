@@ -1,0 +1,101 @@
+"""How a repayment is spread over the installments. Pure; all sums are whole paise.
+
+The default strategy (`mifos-standard-strategy`) takes the oldest installment first and inside it penalty,
+fee, interest, principal, late or early alike; what is left when nothing is outstanding is an overpayment.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Final, Literal
+
+Component = Literal["penalty", "fee", "interest", "principal"]
+
+STRATEGIES: Final[dict[str, tuple[Component, ...]]] = {
+    "mifos-standard-strategy": ("penalty", "fee", "interest", "principal"),
+    "interest-principal-penalties-fees-order-strategy": ("interest", "principal", "penalty", "fee"),
+    "principal-interest-penalties-fees-order-strategy": ("principal", "interest", "penalty", "fee"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Portions:
+    """A sum of money by what it paid, in paise."""
+
+    principal: int = 0
+    interest: int = 0
+    fee: int = 0
+    penalty: int = 0
+    overpayment: int = 0
+
+    @property
+    def repaid(self) -> int:
+        """What went to installments: everything but the overpayment."""
+        return self.principal + self.interest + self.fee + self.penalty
+
+    def plus(self, other: "Portions") -> "Portions":
+        """The two sums together, component by component."""
+        return Portions(
+            self.principal + other.principal,
+            self.interest + other.interest,
+            self.fee + other.fee,
+            self.penalty + other.penalty,
+            self.overpayment + other.overpayment,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Installment:
+    """One period's dues and what has been paid towards them."""
+
+    number: int
+    from_date: date
+    due_date: date
+    due: Portions
+    paid: Portions = field(default_factory=Portions)
+    paid_in_advance: int = 0
+    paid_late: int = 0
+    met_on: date | None = None
+
+    @property
+    def outstanding(self) -> int:
+        """What is still to be paid."""
+        return self.due.repaid - self.paid.repaid
+
+    def unpaid(self) -> "Installment":
+        """The installment as it was before any money came."""
+        return Installment(self.number, self.from_date, self.due_date, self.due)
+
+
+def allocate(
+    installments: Sequence[Installment], paise: int, on: date, order: tuple[Component, ...]
+) -> tuple[list[Installment], Portions]:
+    """The installments after `paise` arrived on that date, and what they paid; untouched ones are the same objects."""
+    left, total = paise, Portions()
+    after: list[Installment] = []
+    for installment in installments:
+        paid = _take(installment, left, order) if left else Portions()
+        after.append(_pay(installment, paid, on) if paid.repaid else installment)
+        left -= paid.repaid
+        total = total.plus(paid)
+    return after, replace(total, overpayment=left)
+
+
+def _take(installment: Installment, paise: int, order: tuple[Component, ...]) -> Portions:
+    taken: dict[str, int] = {}
+    for component in order:
+        owed: int = getattr(installment.due, component) - getattr(installment.paid, component)
+        taken[component] = min(owed, paise)
+        paise -= taken[component]
+    return Portions(**taken)
+
+
+def _pay(installment: Installment, paid: Portions, on: date) -> Installment:
+    total = installment.paid.plus(paid)
+    return replace(
+        installment,
+        paid=total,
+        paid_in_advance=installment.paid_in_advance + (paid.repaid if on < installment.due_date else 0),
+        paid_late=installment.paid_late + (paid.repaid if on > installment.due_date else 0),
+        met_on=on if total.repaid == installment.due.repaid else None,
+    )

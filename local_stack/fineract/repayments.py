@@ -1,0 +1,164 @@
+"""Repayments: posting, undoing and adjusting, with Fineract's replay of later transactions."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Final
+
+from local_stack.fineract import clients, errors, loan_records, loans, settings, wire
+from local_stack.fineract.allocation import Installment, Portions, allocate
+from local_stack.fineract.body import FORMAT_FIELDS, Body, Checks, settled
+from local_stack.fineract.enums import REPAYABLE, LoanStatus, TransactionType
+from local_stack.fineract.loan_records import Loan, Transaction
+from local_stack.fineract.operations import Answer, Target, result
+from local_stack.fineract.store import DuplicateError, Store
+
+_FIELDS: Final = FORMAT_FIELDS | {
+    "transactionDate",
+    "transactionAmount",
+    "externalId",
+    "note",
+    "paymentTypeId",
+    *loans.PAYMENT_REFERENCES,
+}
+_ECHOED: Final = ("transactionDate", "locale", "dateFormat", "note", "externalId", "paymentTypeId")
+
+
+def repay(store: Store, target: Target, body: Body) -> Answer:
+    """Post a repayment: to the oldest dues first, what is left to later ones, and beyond them as an overpayment."""
+    body.only(_FIELDS)
+    on, amount = _read(body, "positive")
+    loan = loan_records.require_loan(store, target.loan_id)
+    clients.require_active(store, loan.client_id)
+    if loan.status not in REPAYABLE:
+        code = "error.msg.loan.must.be.active.fully.paid.or.overpaid"
+        raise errors.wrong_state(code, "Loan must be Active, Fully Paid or Overpaid")
+    _check_date(store, loan, on)
+    transaction_id = _post(store, loan, on, amount, body)
+    return _result(loan, transaction_id, body.text("externalId"), body)
+
+
+def adjust(store: Store, target: Target, body: Body) -> Answer:
+    """Reverse a repayment, and post another in its place when the amount is above zero."""
+    body.only(_FIELDS | {"reversalExternalId"})
+    on, amount = _read(body, "not_negative")
+    loan = loan_records.require_loan(store, target.loan_id)
+    transaction = loan_records.require_transaction(store, loan.id, target.resource_id)
+    clients.require_active(store, loan.client_id)
+    _check_reversible(transaction)
+    _check_date(store, loan, on)
+    _reverse(store, transaction, body.text("reversalExternalId"))
+    if not amount:
+        _replay(store, loan, on)
+        return _result(loan, transaction.id, transaction.external_id, body)
+    transaction_id = loans.book(store, loan, TransactionType.REPAYMENT, body, on=on, amount=amount)
+    _replay(store, loan, on, newest=transaction_id)
+    return _result(loan, transaction_id, body.text("externalId"), body)
+
+
+def _read(body: Body, bound: str) -> tuple[date, int]:
+    checks = Checks("loan.transaction")
+    on, amount = body.date("transactionDate"), body.amount("transactionAmount")
+    checks.required("transactionDate", on)
+    checks.required("transactionAmount", amount)
+    (checks.positive if bound == "positive" else checks.not_negative)("transactionAmount", amount)
+    checks.at_most("reversalExternalId", body.text("reversalExternalId"), loans.EXTERNAL_ID_LENGTH)
+    loans.check_payment(checks, body)
+    checks.settle()
+    return settled(on), wire.paise(settled(amount))
+
+
+def _check_date(store: Store, loan: Loan, on: date) -> None:
+    if loan.disbursed_on is not None and on < loan.disbursed_on:
+        code = "error.msg.loan.transaction.cannot.be.before.disbursement.date"
+        raise errors.domain_rule(code, "The transaction date cannot be before the loan disbursement date")
+    if on > settings.today(store):
+        code = "error.msg.loan.transaction.cannot.be.a.future.date"
+        raise errors.domain_rule(code, "The transaction date cannot be in the future.")
+
+
+def _check_reversible(transaction: Transaction) -> None:
+    if transaction.kind is TransactionType.REPAYMENT and transaction.reversed_on is None:
+        return
+    kinds = "repayment.or.waiver.or.creditbalancerefund.transactions"
+    code = f"error.msg.loan.transaction.adjustment.is.only.allowed.to.{kinds}"
+    raise errors.domain_rule(
+        code, "Only transactions of type repayment, waiver or credit balance refund can be adjusted."
+    )
+
+
+def _reverse(store: Store, transaction: Transaction, reversal_external_id: str | None) -> None:
+    try:
+        loan_records.reverse_by_hand(store, transaction.id, settings.today(store), reversal_external_id)
+    except DuplicateError as error:
+        message = f"UNIQUE constraint failed: {error.column}"
+        raise errors.integrity("error.msg.data.integrity.issue", message, "reversalExternalId") from error
+
+
+def _post(store: Store, loan: Loan, on: date, amount: int, body: Body) -> int:
+    latest = loan_records.last_repaid_on(store, loan.id)
+    transaction_id = loans.book(store, loan, TransactionType.REPAYMENT, body, on=on, amount=amount)
+    if latest is not None and on < latest:
+        _replay(store, loan, on, newest=transaction_id)
+        return transaction_id
+    before = loan_records.installments_of(store, loan.id)
+    after, portions = allocate(before, amount, on, loan.terms.order)
+    loan_records.save_paid(store, loan.id, before, after)
+    loan_records.set_portions(store, transaction_id, portions, _principal_left(after))
+    _settle_status(store, loan, after, loan.overpaid + portions.overpayment, on)
+    return transaction_id
+
+
+def _replay(store: Store, loan: Loan, on: date, newest: int | None = None) -> None:
+    """Apply every repayment again in date order. One that now pays something else is put anew, under a new id."""
+    before = loan_records.installments_of(store, loan.id)
+    installments = [installment.unpaid() for installment in before]
+    overpaid = 0
+    for transaction in loan_records.live_repayments(store, loan.id):
+        installments, portions = allocate(installments, transaction.amount, transaction.on, loan.terms.order)
+        overpaid += portions.overpayment
+        balance = _principal_left(installments)
+        if transaction.id == newest or transaction.portions == portions:
+            loan_records.set_portions(store, transaction.id, portions, balance)
+        else:
+            _put_anew(store, transaction, portions, balance)
+    loan_records.save_paid(store, loan.id, before, installments)
+    _settle_status(store, loan, installments, overpaid, on)
+
+
+def _put_anew(store: Store, old: Transaction, portions: Portions, balance: int) -> None:
+    loan_records.hide_replaced(store, old.id, settings.today(store))
+    anew = replace(old, portions=portions, balance=balance, replays=old.id)
+    loan_records.add_transaction(store, anew)
+
+
+def _principal_left(installments: list[Installment]) -> int:
+    return sum(installment.due.principal - installment.paid.principal for installment in installments)
+
+
+def _settle_status(
+    store: Store, loan: Loan, installments: list[Installment], overpaid: int, on: date
+) -> None:
+    open_dues = any(installment.outstanding for installment in installments)
+    status = LoanStatus.ACTIVE if open_dues else LoanStatus.OVERPAID if overpaid else LoanStatus.CLOSED
+    loan_records.save_loan(
+        store,
+        replace(
+            loan,
+            status=status,
+            overpaid=overpaid,
+            closed_on=on if status is LoanStatus.CLOSED else None,
+            overpaid_on=on if status is LoanStatus.OVERPAID else None,
+        ),
+    )
+
+
+def _result(loan: Loan, transaction_id: int, external_id: str | None, body: Body) -> Answer:
+    changes = {**body.echo(_ECHOED), "transactionAmount": body.echo_amount("transactionAmount")}
+    return result(
+        officeId=clients.HEAD_OFFICE,
+        clientId=loan.client_id,
+        loanId=loan.id,
+        resourceId=transaction_id,
+        resourceExternalId=external_id,
+        changes=changes,
+    )

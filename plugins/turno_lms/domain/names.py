@@ -7,7 +7,7 @@ _SLUG = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 RESERVED_SLUGS = frozenset(
     {
         "payment_file", "razorpay_api", "cashfree_api", "umrn_master", "rejected_records", "s3_file_processing_log",
-        "fineract_api_log", "fineract_loan_snapshot", "webhook_dead_letter", "manual_repayment", "default",
+        "fineract_api_log", "fineract_loan_snapshot", "webhook_dead_letter", "manual_repayment", "default", "all",
     }
 )  # fmt: skip
 

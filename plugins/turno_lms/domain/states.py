@@ -117,6 +117,8 @@ class ExceptionKind(StrEnum):
     IDENTITY_CONFLICT = "identity_conflict"
     MISSING_IN_FILE = "missing_in_file"
     MISSING_IN_GATEWAY = "missing_in_gateway"
+    POSTING_FAILED = "posting_failed"  # Fineract refused it for good
+    POSTING_IN_DOUBT = "posting_in_doubt"  # its fate could not be found out
     PROOF_DIFFERENCE = "proof_difference"
 
 

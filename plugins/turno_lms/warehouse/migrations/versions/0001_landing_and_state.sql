@@ -232,6 +232,8 @@ create table raw.raw_fineract_loan_snapshot (
 );
 comment on table raw.raw_fineract_loan_snapshot is 'A loan as Fineract lists it, appended only when it changed.';
 create index raw_fineract_loan_snapshot_loan on raw.raw_fineract_loan_snapshot (fineract_loan_id, snapshot_id);
+create index raw_fineract_loan_snapshot_name
+on raw.raw_fineract_loan_snapshot (upper(trim(external_id)), snapshot_id);
 create index raw_fineract_loan_snapshot_txid on raw.raw_fineract_loan_snapshot (_txid);
 
 -- ---------------------------------------------------------------- state: identity and decisions

@@ -1,0 +1,44 @@
+# The commands everyone relies on; `make help` lists them. The first one to run installs the locked environment.
+
+STATE := $(or $(TURNO_STATE),$(CURDIR)/.turno)
+BIN := $(STATE)/venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap demo demo-once test lint faults bench lock lock-check clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+bootstrap: ## install the locked environment (the others do it by themselves)
+	@scripts/bootstrap.sh
+
+demo: bootstrap ## files from S3 to posted repayments, in the real Airflow; stays up until Ctrl-C
+	@$(BIN)/turno demo
+
+demo-once: bootstrap ## the same, then stop; status 0 only if every figure ties
+	@$(BIN)/turno demo --once
+
+test: bootstrap ## every test, on services of its own
+	@$(BIN)/python -m pytest -m "not faults"
+
+lint: bootstrap ## style, types and SQL
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --disable-progress-bar include/dbt plugins/turno_lms
+
+faults: bootstrap ## the long fault campaigns: processes killed while money is posted
+	@$(BIN)/python -m pytest -m faults --no-header -q
+
+bench: bootstrap ## one area's speed beside its limit: make bench AREA=ingestion
+	@$(BIN)/python -m benchmarks $(AREA)
+
+lock: bootstrap ## write the locked requirements anew from the .in files
+	@scripts/lock.sh
+
+lock-check: bootstrap ## say whether the locked requirements follow from the .in files
+	@scripts/lock.sh --check
+
+clean: ## stop the stack and remove all local state
+	@test -z "$(TURNO_STATE)" || test -e "$(STATE)/bootstrap.lock" || { echo "$(STATE) is no state folder"; exit 1; }
+	@test ! -x "$(BIN)/turno" || "$(BIN)/turno" stack down || true
+	@rm -rf "$(STATE)" include/dbt/target include/dbt/logs

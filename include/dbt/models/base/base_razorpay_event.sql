@@ -1,0 +1,100 @@
+{{
+    config(
+        unique_key=["lender", "event_key", "body_sha256"],
+        indexes=[
+            {"columns": ["gateway_payment_reference"]},
+            {"columns": ["loan_reference"]},
+            {"columns": ["_txid"]},
+            {"columns": ["_read_horizon"]},
+        ],
+    )
+}}
+
+with touched as (
+    select
+        landed.lender,
+        landed.event_key,
+        landed.body_sha256
+    from {{ source('landing', 'raw_razorpay_api') }} as landed
+    {% if is_incremental() %}
+    where landed.{{ touched_since() }}
+    union
+    select
+        landed.lender,
+        landed.event_key,
+        landed.body_sha256
+    from {{ source('landing', 'raw_razorpay_api') }} as landed
+    inner join ({{ changed_subjects(['lender']) }}) as changed on landed.lender = changed.subject
+    {% endif %}
+),
+
+event as (
+    select
+        landed.lender,
+        landed.event_key,
+        landed.body_sha256,
+        landed.received_at,
+        landed.payload,
+        landed.payload ->> 'event' as event,
+        landed.payload #> '{payload,payment,entity}' as payment,
+        landed.payload #> '{payload,refund,entity}' as refund,
+        landed.payload #>> '{payload,bank_transfer,entity,bank_reference}' as transfer_reference
+    from touched
+    inner join {{ source('landing', 'raw_razorpay_api') }} as landed
+        on
+            touched.lender = landed.lender
+            and touched.event_key = landed.event_key
+            and touched.body_sha256 = landed.body_sha256
+),
+
+routed as (
+    select
+        event.*,
+        -- refund and dispute events carry the whole captured payment and are no payment: route by event, then by status
+        case
+            when event.event like 'refund.%' then 'refund'
+            when event.event like 'payment.dispute.%' then 'dispute'
+            when event.payment ->> 'id' is not null then 'payment'
+            else 'other'
+        end as event_role
+    from event
+)
+
+select
+    routed.lender,
+    routed.event_key,
+    routed.body_sha256,
+    routed.event,
+    routed.event_role,
+    'razorpay' as gateway,
+    'razorpay:' || coalesce(routed.payment ->> 'id', routed.refund ->> 'payment_id') as gateway_payment_reference,
+    case
+        when routed.payment ->> 'status' in ('created', 'authorized', 'failed', 'captured', 'refunded')
+            then routed.payment ->> 'status'
+    end as payment_status,
+    -- the API and its webhooks speak paise; Razorpay's downloaded reports speak rupees
+    {{ rupees_of_paise("(routed.payment ->> 'amount')") }}::numeric(18, 2) as amount,
+    coalesce({{ rupees_of_paise("(routed.payment ->> 'amount_refunded')") }}, 0)::numeric(18, 2) as amount_refunded,
+    routed.payment ->> 'currency' as currency,
+    -- the payment's own time: the envelope's may be that of the link
+    {{ moment_of_epoch("(routed.payment ->> 'created_at')") }} as paid_at,
+    1::smallint as detail,
+    {{ comparable_reference("coalesce(
+        routed.payment #>> '{acquirer_data,rrn}',
+        routed.payment #>> '{acquirer_data,bank_transaction_id}',
+        routed.transfer_reference
+    )") }} as bank_reference,
+    routed.refund ->> 'id' as refund_id,
+    {{ rupees_of_paise("(routed.refund ->> 'amount')") }}::numeric(18, 2) as refund_amount,
+    coalesce(routed.refund ->> 'status' = 'failed' or routed.event = 'refund.failed', false) as is_refund_failed,
+    routed.event = 'payment.dispute.lost' as is_dispute_lost,
+    named.reference as loan_reference,
+    named.resolves as reference_resolves,
+    named.precedence as reference_precedence,
+    routed.received_at,
+    {{ written_now() }} as _txid,
+    {{ read_horizon() }} as _read_horizon
+from routed
+left join lateral (
+    {{ named_reference('routed.payload', 'razorpay', 'routed.lender') }}
+) as named on routed.event_role = 'payment'

@@ -1,0 +1,204 @@
+{{
+    config(
+        unique_key="posting_key",
+        tags=["money_path_core"],
+        indexes=[
+            {"columns": ["loan_id"]},
+            {"columns": ["reconciliation_status"]},
+            {"columns": ["posting_block"]},
+            {"columns": ["_txid"]},
+            {"columns": ["_read_horizon"]},
+        ],
+        post_hook="{{ delete_linked_keys() }}",
+    )
+}}
+
+with touched as (
+    {% if is_incremental() %}
+    select identity.posting_key
+    from {{ ref('core_payment_sighting') }} as sighting
+    inner join {{ source('state', 'core_payment_identity') }} as identity
+        on sighting.native_reference = identity.native_reference
+    where sighting.{{ touched_since() }}
+    union
+    {{ changed_subjects(['identity', 'decision', 'reconciliation']) }}
+    {% else %}
+    select distinct identity.posting_key
+    from {{ source('state', 'core_payment_identity') }} as identity
+    {% endif %}
+),
+
+-- A key that a person linked to another stands for that one: the effective key is the money's.
+effective as (
+    select distinct coalesce(decision.linked_posting_key, touched.posting_key) as posting_key
+    from touched
+    left join {{ source('state', 'core_payment_decision') }} as decision on touched.posting_key = decision.posting_key
+),
+
+member_key as (
+    select
+        effective.posting_key,
+        effective.posting_key as member_posting_key
+    from effective
+    union all
+    select
+        effective.posting_key,
+        decision.posting_key as member_posting_key
+    from effective
+    inner join {{ source('state', 'core_payment_decision') }} as decision
+        on effective.posting_key = decision.linked_posting_key
+),
+
+member as (
+    select
+        member_key.posting_key,
+        identity.native_reference,
+        identity.posting_key = member_key.posting_key and identity.matched_by = 'first_sight' as is_founder,
+        identity.occurrence,
+        identity.held_as,
+        identity.source_key,
+        identity.lender,
+        identity.loan_id,
+        identity.business_date,
+        identity.amount,
+        identity.channel,
+        coalesce(sighting.gateway_payment_reference, identity.gateway_payment_reference) as gateway_payment_reference,
+        coalesce(sighting.bank_reference, identity.bank_reference) as bank_reference,
+        sighting.payment_status,
+        {{ payment_status_rank('sighting.payment_status') }} as status_rank,
+        sighting.seen_at,
+        coalesce(stream.stream, identity.stream) as stream,
+        coalesce(stream.is_posting_channel, false) as is_posting_channel,
+        recon.native_reference is not null as is_matched
+    from member_key
+    inner join {{ source('state', 'core_payment_identity') }} as identity
+        on member_key.member_posting_key = identity.posting_key
+    inner join {{ ref('core_payment_sighting') }} as sighting on identity.native_reference = sighting.native_reference
+    left join {{ source('state', 'core_lender_stream') }} as stream
+        on identity.lender = stream.lender and identity.channel = stream.channel
+    left join {{ source('state', 'core_recon_match') }} as recon on identity.native_reference = recon.native_reference
+),
+
+payment as (
+    select
+        member.posting_key,
+        array_agg(distinct member.channel order by member.channel) as channels_seen,
+        count(*)::integer as sightings,
+        min(member.seen_at) as first_seen_at,
+        (array_agg(member.payment_status order by member.status_rank desc, member.payment_status))[1] as payment_status,
+        (array_agg(member.gateway_payment_reference order by member.is_founder desc, member.native_reference)
+        filter (where member.gateway_payment_reference is not null))[1] as gateway_payment_reference,
+        (array_agg(member.bank_reference order by member.is_founder desc, member.native_reference)
+        filter (where member.bank_reference is not null))[1] as bank_reference,
+        -- the stream that posts it, once the posting channel has reported it; the first sight's until then
+        (array_agg(member.stream order by member.is_posting_channel desc, member.is_founder desc, member.native_reference))[1]
+            as stream,
+        bool_or(member.is_posting_channel) as is_posting_channel_seen,
+        bool_or(member.is_matched) as is_matched
+    from member
+    group by member.posting_key
+),
+
+-- The money is what was frozen at first sight; later sightings that differ are a conflict, never a change.
+frozen as (
+    select
+        member.posting_key,
+        member.source_key,
+        member.occurrence,
+        member.held_as,
+        member.lender,
+        member.loan_id,
+        member.business_date,
+        member.amount
+    from member
+    where member.is_founder
+),
+
+stream as (
+    select
+        channel.lender,
+        channel.stream,
+        max(channel.posting_policy) filter (where channel.is_posting_channel) as posting_policy,
+        bool_or(channel.channel like 'file:%') and bool_or(channel.channel not like 'file:%') as is_two_sided
+    from {{ source('state', 'core_lender_stream') }} as channel
+    group by channel.lender, channel.stream
+),
+
+exception as (
+    select
+        open.subject as posting_key,
+        bool_or(open.kind = 'identity_conflict') as is_conflict,
+        bool_or(open.kind = 'missing_in_file') as is_missing_in_file,
+        bool_or(open.kind = 'missing_in_gateway') as is_missing_in_gateway
+    from {{ source('state', 'core_recon_exception') }} as open
+    where
+        open.state = 'open'
+        and open.kind in ('identity_conflict', 'missing_in_file', 'missing_in_gateway')
+        {% if is_incremental() %}and open.subject in (select effective.posting_key from effective){% endif %}
+    group by open.subject
+),
+
+judged as (
+    select
+        frozen.*,
+        payment.channels_seen,
+        payment.sightings,
+        payment.first_seen_at,
+        payment.gateway_payment_reference,
+        payment.bank_reference,
+        payment.payment_status,
+        payment.stream,
+        payment.is_posting_channel_seen,
+        -- a stream that the lender's mapping no longer has is never posted
+        coalesce(stream.posting_policy, 'never') as posting_policy,
+        lender.payment_type_id,
+        frozen.business_date < lender.post_from as is_historic,
+        frozen.held_as is not null and decision.posting_key is null as is_held,
+        coalesce(exception.is_conflict, false) as is_conflict,
+        case
+            when not coalesce(stream.is_two_sided, false) or frozen.business_date < lender.post_from then 'not_applicable'
+            when payment.is_matched then 'matched'
+            when exception.is_missing_in_file then 'missing_in_file'
+            when exception.is_missing_in_gateway then 'missing_in_gateway'
+            else 'pending'
+        end as reconciliation_status
+    from frozen
+    inner join payment on frozen.posting_key = payment.posting_key
+    inner join {{ source('state', 'core_lender') }} as lender on frozen.lender = lender.lender
+    left join stream on frozen.lender = stream.lender and payment.stream = stream.stream
+    left join {{ source('state', 'core_payment_decision') }} as decision on frozen.posting_key = decision.posting_key
+    left join exception on frozen.posting_key = exception.posting_key
+)
+
+select
+    judged.posting_key,
+    judged.source_key,
+    judged.occurrence,
+    {{ recon_match_key('judged.loan_id', 'judged.business_date', 'judged.amount') }} as recon_match_key,
+    judged.lender,
+    judged.loan_id,
+    judged.business_date,
+    judged.amount,
+    judged.stream,
+    judged.channels_seen,
+    judged.sightings,
+    judged.first_seen_at,
+    judged.gateway_payment_reference,
+    judged.bank_reference,
+    judged.payment_status,
+    judged.reconciliation_status,
+    judged.posting_policy,
+    -- what holds it whatever happens next comes first, what waits for the other side last
+    case
+        when judged.is_historic then 'historic'
+        when judged.posting_policy = 'never' then 'policy_never'
+        when judged.payment_status <> 'captured' then 'not_collected'
+        when judged.is_conflict then 'conflict'
+        when judged.is_held then 'possible_duplicate'
+        when not judged.is_posting_channel_seen then 'evidence_only'
+        when judged.posting_policy = 'after_recon' and judged.reconciliation_status <> 'matched' then 'awaiting_recon'
+    end as posting_block,
+    judged.payment_type_id,
+    {{ written_now() }} as _txid,
+    {{ read_horizon() }} as _read_horizon
+from judged

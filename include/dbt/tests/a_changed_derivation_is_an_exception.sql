@@ -1,0 +1,21 @@
+-- Rule 1: an identity is frozen. Where a sighting now says another loan, date or amount (or finds no loan any more), its
+-- key is in conflict, or a person has resolved just that. Looks at the payments of the last build.
+select
+    identity.native_reference,
+    identity.posting_key
+from {{ ref('core_transaction_data') }} as payment
+left join {{ source('state', 'core_payment_decision') }} as decision on payment.posting_key = decision.linked_posting_key
+inner join {{ source('state', 'core_payment_identity') }} as identity
+    on identity.posting_key in (payment.posting_key, decision.posting_key)
+inner join {{ ref('core_payment_sighting') }} as sighting on identity.native_reference = sighting.native_reference
+where
+    payment._txid = (select max(newest._txid) from {{ ref('core_transaction_data') }} as newest)
+    and (identity.loan_id, identity.business_date, identity.amount)
+    is distinct from (sighting.loan_id, sighting.business_date, sighting.amount)
+    and not exists (
+        select 1 from {{ source('state', 'core_recon_exception') }} as exception
+        where
+            exception.kind = 'identity_conflict'
+            and exception.subject = payment.posting_key
+            and exception.state in ('open', 'resolved')
+    )

@@ -1,0 +1,164 @@
+"""The demo's steps. Each looks first whether it is done already, so that a second demo changes nothing."""
+
+import hashlib
+import re
+import time
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from local_stack.demo.airflow_api import AirflowApi
+from local_stack.demo.loan_book import ensure_loan_book
+from local_stack.demo.watch import Say, Watch
+from local_stack.environment import StackEnvironment
+from local_stack.gateways.client import send_payments
+from local_stack.gateways.webhooks import Webhook, signed_headers, webhooks_of
+from local_stack.processes import StackError, wait_until
+from local_stack.sample_data import catalogue
+from local_stack.sample_data.book import ALL_LOANS, PRODUCTS
+from local_stack.sample_data.samples import SampleFile
+from turno_lms.warehouse.connection import WarehouseConnection
+
+_LENDERS = tuple(product.lender for product in PRODUCTS)
+DAG_IDS = {
+    *(f"ingest__{lender}" for lender in _LENDERS),
+    "load_umrn_master",
+    "build_warehouse",
+    "post_repayments",
+    "reconcile_transactions",
+    "reconcile_loans",
+}
+_DAGS_SECONDS = 120.0
+_FILES_SECONDS = 180.0
+_DELIVERIES = ("first-delivery", "second-delivery")
+_OWN_RUN = re.compile(r"demo-(\d+)")
+
+
+def run_pipelines(
+    stack: StackEnvironment, api: AirflowApi, conn: WarehouseConnection, s3: Any, say: Say
+) -> Watch:
+    """Bring all sample money to its end, or find that it is there already. Returns the watch with what it saw."""
+    _wait_for_dags(api)
+    watch = Watch(api, conn, say, number=_next_number(api))
+    made = ensure_loan_book()
+    say(f"Fineract: {made} loans disbursed, {len(ALL_LOANS) - made} were there already")
+    _load_masters(watch, s3, stack.bucket)
+    for delivery, files in zip(_DELIVERIES, catalogue.deliveries(), strict=True):
+        _deliver_files(watch, s3, stack.bucket, delivery, files)
+    _announce_payments(watch, stack)
+    watch.settle(reconciled=False)
+    _reconcile(watch)
+    return watch
+
+
+def _wait_for_dags(api: AirflowApi) -> None:
+    deadline = time.monotonic() + _DAGS_SECONDS
+    while missing := DAG_IDS - api.dag_ids():
+        errors = api.import_errors()
+        if errors:
+            raise StackError("a DAG file cannot be loaded:\n" + "\n".join(errors))
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"Airflow does not show {', '.join(sorted(missing))}; see airflow-dag-processor.log"
+            )
+        time.sleep(1)
+
+
+def _next_number(api: AirflowApi) -> int:
+    """One more than the last demo that started a run here: run ids tell which demo made a figure."""
+    numbers = [int(found[1]) for run in api.runs() if (found := _OWN_RUN.match(run.run_id))]
+    return max(numbers, default=0) + 1
+
+
+def _load_masters(watch: Watch, s3: Any, bucket: str) -> None:
+    """Loans from Fineract and mandates from the UMRN master: what payments are resolved with."""
+    master = catalogue.umrn_master()
+    _upload(s3, bucket, [master])
+    runs = []
+    if not _count(watch.conn, "select count(*) from raw.raw_umrn_master"):
+        runs.append(watch.start("load_umrn_master"))
+    if _count(watch.conn, "select count(distinct external_id) from raw.raw_fineract_loan_snapshot") < len(
+        ALL_LOANS
+    ):
+        runs.append(watch.start("reconcile_loans"))
+    if not runs:
+        watch.say("UMRN master and loans: already loaded")
+    watch.wait_for(runs)
+
+
+def _deliver_files(watch: Watch, s3: Any, bucket: str, delivery: str, files: Sequence[SampleFile]) -> None:
+    """Drop the files that are not in the bucket, and have those ingested that the processing log has not finished."""
+    _upload(s3, bucket, files)
+    unfinished = [file for file in files if not _is_finished(watch.conn, file)]
+    lenders = {file.key.split("/")[1] for file in unfinished}
+    if not lenders:
+        watch.say(f"{delivery}: {len(files)} files already loaded")
+        return
+    watch.say(f"{delivery}: {len(unfinished)} files for {', '.join(sorted(lenders))}")
+    watch.wait_for([watch.start(f"ingest__{lender}", delivery) for lender in _LENDERS if lender in lenders])
+    # a run that the clock had started to wait for files may have taken some of them
+    if not wait_until(lambda: all(_is_finished(watch.conn, file) for file in files), seconds=_FILES_SECONDS):
+        raise StackError(
+            f"{delivery}: not every file has reached its end; see raw.raw_s3_file_processing_log"
+        )
+
+
+def _upload(s3: Any, bucket: str, files: Sequence[SampleFile]) -> None:
+    """Put the files whose keys the bucket lacks."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    present = {found["Key"] for page in pages for found in page.get("Contents", [])}
+    for file in files:
+        if file.key not in present:
+            s3.put_object(Bucket=bucket, Key=file.key, Body=file.body)
+
+
+def _is_finished(conn: WarehouseConnection, file: SampleFile) -> bool:
+    """Whether the processing log holds these bytes under this key in a state that stays."""
+    query = (
+        "select count(*) from raw.raw_s3_file_processing_log where key = %s and etag = %s"
+        " and state not in ('received', 'archived', 'failed')"
+    )
+    return bool(_count(conn, query, file.key, hashlib.md5(file.body, usedforsecurity=False).hexdigest()))
+
+
+def _announce_payments(watch: Watch, stack: StackEnvironment) -> None:
+    """Have the gateways' stand-in send its webhooks; beside them a refund, and a forged one that must be refused."""
+    payments, refund = catalogue.payments(), catalogue.refund()
+    events = sum(len(payment.events_to_send) for payment in payments) + 1
+    stored = _count(watch.conn, "select count(*) from raw.raw_razorpay_api")
+    if stored >= events:
+        watch.say(f"webhooks: {stored} already stored")
+        return
+    secret = stack.webhook_secrets()[f"TURNO_WEBHOOK_SECRET_{refund.gateway}_{refund.lender}".upper()]
+    _send_webhook(stack, refund, secret, HTTPStatus.OK)
+    deliveries = send_payments(stack.local_url("gateways"), payments)
+    _send_webhook(stack, webhooks_of(payments[0])[0], "not the secret", HTTPStatus.UNAUTHORIZED)
+    watch.say(f"webhooks: {len(deliveries) + 1} answered 200, one with a wrong signature refused with 401")
+
+
+def _send_webhook(stack: StackEnvironment, webhook: Webhook, secret: str, expected: HTTPStatus) -> None:
+    answer = requests.post(
+        f"{stack.local_url('receiver')}/webhooks/{webhook.gateway}/{webhook.lender}",
+        data=webhook.body,
+        headers=signed_headers(webhook, secret, time.time_ns() // 1_000_000),
+        timeout=10,
+    )
+    if answer.status_code != expected:
+        raise StackError(f"the receiver answered {answer.status_code} to {webhook.event}, not {expected}")
+
+
+def _reconcile(watch: Watch) -> None:
+    """Reconcile unless it has been done; what that changes is built and posted by the DAGs it wakes."""
+    if _count(
+        watch.conn, "select count(*) from core.core_transaction_data where reconciliation_status = 'pending'"
+    ):
+        watch.wait_for([watch.start("reconcile_transactions")])
+        watch.settle(reconciled=True)
+
+
+def _count(conn: WarehouseConnection, query: str, *values: object) -> int:
+    row = conn.execute(query, values).fetchone()
+    conn.commit()
+    return int(row["count"]) if row else 0

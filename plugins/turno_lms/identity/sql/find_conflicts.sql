@@ -1,0 +1,140 @@
+-- What was touched now, and every conflict still open: do the sightings of a posting key agree with what was frozen, and
+-- with each other? A key that a person linked counts under the key it was linked to, and only for its own derivation:
+-- that its sightings differ from the other key's was known when it was linked.
+with touched as (
+    select sighting.frozen_posting_key as posting_key
+    from sighting_read as sighting
+    where sighting.frozen_posting_key is not null
+    union
+    select unit.posting_key from payment_unit as unit
+    union
+    select exception.subject
+    from core.core_recon_exception as exception
+    where exception.kind = 'identity_conflict' and exception.state = 'open'
+),
+
+effective as (
+    select distinct coalesce(decision.linked_posting_key, touched.posting_key) as posting_key
+    from touched
+    left join core.core_payment_decision as decision on touched.posting_key = decision.posting_key
+),
+
+member_key as (
+    select effective.posting_key as effective_key, effective.posting_key, false as is_linked
+    from effective
+    union all
+    select effective.posting_key, decision.posting_key, true
+    from effective
+    inner join core.core_payment_decision as decision on effective.posting_key = decision.linked_posting_key
+),
+
+sighting_now as (
+    select
+        member_key.effective_key,
+        member_key.is_linked,
+        identity.posting_key,
+        identity.native_reference,
+        identity.lender,
+        identity.loan_id,
+        identity.business_date,
+        identity.amount,
+        coalesce(sighting.gateway_payment_reference, identity.gateway_payment_reference) as gateway_payment_reference,
+        coalesce(sighting.bank_reference, identity.bank_reference) as bank_reference,
+        sighting.resolution_error,
+        sighting.loan_id as loan_id_now,
+        sighting.business_date as business_date_now,
+        sighting.amount as amount_now
+    from member_key
+    inner join core.core_payment_identity as identity on member_key.posting_key = identity.posting_key
+    inner join core.core_payment_sighting as sighting on identity.native_reference = sighting.native_reference
+),
+
+carrier as (
+    select told.effective_key, told.gateway_payment_reference as reference, identity.posting_key
+    from sighting_now as told
+    inner join core.core_payment_identity as identity on told.gateway_payment_reference = identity.gateway_payment_reference
+    union
+    select told.effective_key, told.bank_reference, identity.posting_key
+    from sighting_now as told
+    inner join core.core_payment_identity as identity
+        on told.lender = identity.lender and told.bank_reference = identity.bank_reference
+    union
+    select told.effective_key, told.gateway_payment_reference, identity.posting_key
+    from sighting_now as told
+    inner join core.core_payment_sighting as other on told.gateway_payment_reference = other.gateway_payment_reference
+    inner join core.core_payment_identity as identity on other.native_reference = identity.native_reference
+    union
+    select told.effective_key, told.bank_reference, identity.posting_key
+    from sighting_now as told
+    inner join core.core_payment_sighting as other
+        on told.lender = other.lender and told.bank_reference = other.bank_reference
+    inner join core.core_payment_identity as identity on other.native_reference = identity.native_reference
+),
+
+shared as (
+    select distinct
+        carrier.effective_key,
+        carrier.reference,
+        coalesce(decision.linked_posting_key, carrier.posting_key) as other_key
+    from carrier
+    left join core.core_payment_decision as decision on carrier.posting_key = decision.posting_key
+    where coalesce(decision.linked_posting_key, carrier.posting_key) <> carrier.effective_key
+),
+
+reason as (
+    select
+        told.effective_key as posting_key,
+        jsonb_build_object(
+            'rule', 'derivation_changed',
+            'native_reference', told.native_reference,
+            'frozen', jsonb_build_array(told.loan_id, told.business_date, told.amount),
+            'now', jsonb_build_array(told.loan_id_now, told.business_date_now, told.amount_now),
+            'resolution_error', told.resolution_error
+        ) as reason
+    from sighting_now as told
+    where (told.loan_id, told.business_date, told.amount) is distinct from (told.loan_id_now, told.business_date_now, told.amount_now)
+    union all
+    select
+        told.effective_key,
+        jsonb_build_object(
+            'rule', 'sightings_disagree',
+            'native_reference', told.native_reference,
+            'first_sight', jsonb_build_array(founder.loan_id, founder.amount),
+            'this_sighting', jsonb_build_array(told.loan_id, told.amount)
+        )
+    from sighting_now as told
+    inner join core.core_payment_identity as founder
+        on told.posting_key = founder.posting_key and founder.matched_by = 'first_sight'
+    where not told.is_linked and (told.loan_id, told.amount) is distinct from (founder.loan_id, founder.amount)
+    union all
+    select
+        told.effective_key,
+        jsonb_build_object(
+            'rule', 'several_gateway_payments', 'references', jsonb_agg(distinct told.gateway_payment_reference)
+        )
+    from sighting_now as told
+    where not told.is_linked
+    group by told.effective_key, split_part(told.gateway_payment_reference, ':', 1)
+    having count(distinct told.gateway_payment_reference) > 1
+    union all
+    -- the other key is told of it too, for a person decides which of the two is the money
+    select
+        pair.posting_key,
+        jsonb_build_object('rule', 'reference_under_two_keys', 'reference', shared.reference, 'other_key', pair.other_key)
+    from shared
+    cross join lateral (
+        values (shared.effective_key, shared.other_key), (shared.other_key, shared.effective_key)
+    ) as pair (posting_key, other_key)
+)
+
+insert into conflict
+select
+    known.posting_key,
+    jsonb_agg(distinct reason.reason) filter (where reason.reason is not null)
+from (
+    select effective.posting_key from effective
+    union
+    select reason.posting_key from reason
+) as known
+left join reason on known.posting_key = reason.posting_key
+group by known.posting_key

@@ -1,0 +1,41 @@
+-- The units that got their key: one row per sighting, never changed again. A further occurrence is held until a person
+-- says whether it is other money.
+with decided as (
+    update payment_unit set is_frozen = true where posting_key is not null and not is_frozen returning *
+)
+
+insert into core.core_payment_identity (
+    native_reference, posting_key, source_key, occurrence, lender, loan_id, business_date, amount, stream, channel,
+    gateway_payment_reference, bank_reference, matched_by, held_as
+)
+select
+    sighting.native_reference,
+    decided.posting_key,
+    decided.source_key,
+    decided.occurrence,
+    sighting.lender,
+    sighting.loan_id,
+    sighting.business_date,
+    sighting.amount,
+    sighting.stream,
+    sighting.channel,
+    sighting.gateway_payment_reference,
+    sighting.bank_reference,
+    case
+        when sighting.native_reference = decided.founder then decided.matched_by
+        when
+            exists (
+                select 1 from new_sighting as other
+                where
+                    other.gateway_payment_reference = sighting.gateway_payment_reference
+                    and other.native_reference <> sighting.native_reference
+            )
+            then 'gateway_payment'
+        else 'bank_reference'
+    end as matched_by,
+    case
+        when sighting.native_reference = decided.founder and decided.matched_by = 'first_sight' and decided.occurrence > 1
+            then 'possible_duplicate'
+    end as held_as
+from decided
+inner join new_sighting as sighting on decided.unit = sighting.unit

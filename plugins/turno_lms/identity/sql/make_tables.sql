@@ -1,0 +1,35 @@
+-- The step's working tables; assign.py drops them.
+create temporary table sighting_read (like core.core_payment_sighting, frozen_posting_key text);
+
+-- One row per sighting without an identity. Sightings of one unit carry a reference in common: one payment.
+create temporary table new_sighting (
+    native_reference text primary key,
+    unit text not null,
+    channel text not null,
+    channel_order integer not null,
+    stream text not null,
+    lender text not null,
+    loan_id text not null,
+    business_date date not null,
+    amount numeric(18, 2) not null,
+    source_key text not null,
+    gateway_payment_reference text,
+    bank_reference text
+);
+
+-- One row per unit: who speaks for it (its founder), what it may not be paired with, and the key it gets.
+create temporary table payment_unit (
+    unit text primary key,
+    founder text not null,
+    channel_order integer not null,
+    stream text not null,
+    source_key text not null,
+    channels text[] not null,
+    reference_kinds text[] not null,
+    posting_key text,
+    occurrence integer,
+    matched_by text,
+    is_frozen boolean not null default false
+);
+
+create temporary table conflict (posting_key text primary key, reasons jsonb);

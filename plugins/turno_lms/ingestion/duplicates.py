@@ -1,0 +1,94 @@
+"""Rows with a source reference seen before: the same payment again is a duplicate, another payment an error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from turno_lms.domain.states import Disposition, RowReason
+from turno_lms.ingestion.verdicts import Verdict
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_REFERENCE = ("_reference_a", "_reference_b")
+
+_IN_FILE = Verdict(Disposition.DUPLICATE, RowReason.DUPLICATE_IN_FILE, "references.in_file", "payment_id")
+_EARLIER = Verdict(
+    Disposition.DUPLICATE, RowReason.DUPLICATE_OF_EARLIER_FILE, "references.earlier_files", "payment_id"
+)
+_REUSED_IN_FILE = Verdict(
+    Disposition.REJECTED, RowReason.REFERENCE_REUSED, "references.in_file", "payment_id"
+)
+_REUSED_EARLIER = Verdict(
+    Disposition.REJECTED, RowReason.REFERENCE_REUSED, "references.earlier_files", "payment_id"
+)
+
+
+def repeats_row(reference: str, first_row: int, *, same_payment: bool) -> tuple[Verdict, str]:
+    """Verdict and message on a row that carries the reference of a row further up."""
+    verdict = _IN_FILE if same_payment else _REUSED_IN_FILE
+    return verdict, _message(reference, f"row {first_row}", same_payment)
+
+
+def repeats_earlier_file(
+    reference: str, key: str, first_row: int, *, same_payment: bool
+) -> tuple[Verdict, str]:
+    """Verdict and message on a row that carries the reference of a row loaded from an earlier file."""
+    verdict = _EARLIER if same_payment else _REUSED_EARLIER
+    return verdict, _message(reference, f"row {first_row} of {key}", same_payment)
+
+
+def _message(reference: str, where: str, same_payment: bool) -> str:
+    if same_payment:
+        return f"reference {reference} stands in {where} already, for the same loan, date and amount"
+    return f"reference {reference} stands in {where} for another loan, date or amount: ask the lender which is right"
+
+
+class SeenReferences:
+    """Remembers the references of a file's accepted rows: the first row of each, and a digest of what it pays.
+
+    Digests instead of texts keep five million references in some 150 MB. A reference's digest has 128 bits, so two
+    references of one file that share it are not to be expected in the life of the system.
+    """
+
+    def __init__(self) -> None:
+        import polars as pl
+
+        hashes = dict.fromkeys((*_REFERENCE, "_content"), pl.UInt64)
+        self._firsts = pl.DataFrame(schema={**hashes, "first_row": pl.Int32})
+
+    def split(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Split rows into those whose reference is new (or blank: blanks are never equal) and those that repeat one.
+
+        The repeating rows get `first_row`, the row they repeat, and `same_payment`: whether loan, date and amount
+        agree.
+        """
+        import polars as pl
+
+        referenced = rows.filter(pl.col("payment_id").is_not_null()).with_columns(*_digests())
+        mine = referenced.select(*_REFERENCE, "_content", pl.col("row_number").alias("first_row"))
+        known = self._firsts.filter(pl.col(_REFERENCE[0]).is_in(mine[_REFERENCE[0]].implode()))
+        firsts = pl.concat([known, mine]).unique(subset=_REFERENCE, keep="first", maintain_order=True)
+        compared = referenced.join(firsts, on=_REFERENCE, how="left", suffix="_first", maintain_order="left")
+        repeated = compared.filter(pl.col("first_row") != pl.col("row_number")).select(
+            *rows.columns, "first_row", (pl.col("_content") == pl.col("_content_first")).alias("same_payment")
+        )
+        new = firsts.join(known, on=_REFERENCE, how="anti")
+        self._firsts = pl.concat([self._firsts, new], rechunk=False)
+        return rows.join(
+            repeated.select("row_number"), on="row_number", how="anti", maintain_order="left"
+        ), repeated
+
+
+def _digests() -> list[pl.Expr]:
+    import polars as pl
+
+    reference = pl.col("payment_id")
+    payment = pl.concat_str(
+        pl.coalesce("umrn", "loan_id"), pl.col("date").cast(pl.String), "amount", separator="|"
+    )
+    return [
+        reference.hash(seed=0).alias(_REFERENCE[0]),
+        reference.hash(seed=1).alias(_REFERENCE[1]),
+        payment.hash().alias("_content"),
+    ]

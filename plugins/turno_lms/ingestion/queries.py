@@ -1,0 +1,127 @@
+"""The SQL of ingestion. Nothing but constants is ever put into a text; values are parameters."""
+
+LOG_COLUMNS = """
+file_id, bucket, key, etag, size_bytes, sha256, lender, kind, mapping_version, state, error_code, error_message,
+rows_layout, rows_read, rows_accepted, rows_filtered, rows_duplicate, rows_rejected, rows_amount_unreadable,
+paise_read, paise_accepted, paise_filtered, paise_duplicate, paise_rejected, same_content_as, dag_id, dag_run_id
+"""
+
+ADD_VERSION = """
+insert into raw.raw_s3_file_processing_log
+    (bucket, key, etag, size_bytes, lender, kind, mapping_version, state, dag_id, dag_run_id)
+values
+    (%(bucket)s, %(key)s, %(etag)s, %(size_bytes)s, %(lender)s, %(kind)s, %(mapping_version)s, 'received', %(dag_id)s,
+     %(dag_run_id)s)
+on conflict (bucket, key, etag) do nothing
+"""
+
+READ_VERSION = f"""
+select {LOG_COLUMNS} from raw.raw_s3_file_processing_log
+where bucket = %(bucket)s and key = %(key)s and etag = %(etag)s
+for update
+"""  # noqa: S608  # a constant
+
+READ_LOG_ROW = f"select {LOG_COLUMNS} from raw.raw_s3_file_processing_log where file_id = %s"  # noqa: S608  # a constant
+
+TAKE_UP = """
+update raw.raw_s3_file_processing_log
+set state = %(state)s, kind = %(kind)s, mapping_version = %(mapping_version)s, dag_id = %(dag_id)s,
+    dag_run_id = %(dag_run_id)s, error_code = null, error_message = null, finished_at = null
+where file_id = %(file_id)s
+"""
+
+SAME_CONTENT = """
+select file_id from raw.raw_s3_file_processing_log
+where sha256 = %(sha256)s and lender = %(lender)s and file_id <> %(file_id)s and state in ('loaded', 'loaded_empty')
+order by file_id
+limit 1
+"""
+
+KNOWN_VERSIONS = """
+select key, etag from raw.raw_s3_file_processing_log
+where bucket = %(bucket)s and key = any(%(keys)s) and state not in ('received', 'archived', 'failed')
+"""
+
+LOCK_FILE = "select pg_advisory_lock(hashtextextended(%s, 0))"
+UNLOCK_FILE = "select pg_advisory_unlock(hashtextextended(%s, 0))"
+# Two files of one lender may carry the same references or the same bytes: the end of their loads takes turns.
+LOCK = "select pg_advisory_xact_lock(hashtextextended(%s, 0))"
+
+CREATE_STAGED = """
+create temp table staged_payment (
+    row_number integer, loan_id text, umrn text, amount text, date text, status text, charge text, note text,
+    payment_id text, sub_reference_id text
+) on commit drop
+"""
+
+COPY_STAGED = "copy staged_payment from stdin"
+
+COPY_SET_ASIDE = """
+copy raw.raw_rejected_records
+    (file_id, lender, row_number, disposition, reason_code, rule, field, message, amount_paise, raw_text,
+     mapping_version)
+from stdin
+"""
+
+FORGET_SET_ASIDE = "delete from raw.raw_rejected_records where file_id = %s"
+
+# The address is compared as the files give it: a mandate whose loan was unknown then is still the same address.
+FIND_REPEATED = """
+create temp table repeated_payment on commit drop as
+select staged.row_number, staged.payment_id, staged.amount, earlier.source_file, earlier._row_number as first_row,
+    earlier.amount = staged.amount and earlier.date = staged.date
+    and coalesce(earlier._umrn, earlier.loan_id) = coalesce(staged.umrn, staged.loan_id) as same_payment
+from staged_payment as staged
+inner join raw.raw_payment_file as earlier
+    on earlier.lender = %(lender)s and earlier._kind = %(kind)s and earlier.payment_id = staged.payment_id
+"""
+
+READ_REPEATED = """
+select row_number, payment_id, amount, source_file, first_row, same_payment from repeated_payment
+where row_number between %s and %s order by row_number
+"""
+
+ADD_PAYMENTS = """
+with added as (
+    insert into raw.raw_payment_file (
+        loan_id, amount, date, status, charge, note, payment_id, sub_reference_id, source_file, lender, _kind, _umrn,
+        _file_id, _row_number, _mapping_version
+    )
+    select
+        coalesce(staged.loan_id, mandate.loan_id), staged.amount, staged.date, staged.status, staged.charge,
+        staged.note, staged.payment_id, staged.sub_reference_id, %(key)s, %(lender)s, %(kind)s, staged.umrn,
+        %(file_id)s, staged.row_number, %(mapping_version)s
+    from staged_payment as staged
+    left join raw.raw_umrn_master as mandate
+        on mandate.umrn = staged.umrn and mandate.lender = %(lender)s
+        and staged.date::date between mandate.valid_from and coalesce(mandate.valid_to, 'infinity')
+    where not exists (select from repeated_payment as repeated where repeated.row_number = staged.row_number)
+    returning amount
+)
+select
+    'accepted' as disposition, count(*) as rows, coalesce(sum(amount::numeric * 100), 0)::bigint as paise,
+    0 as unreadable
+from added
+"""
+
+COUNT_SET_ASIDE = """
+select
+    disposition, count(*) as rows, coalesce(sum(amount_paise), 0)::bigint as paise,
+    count(*) - count(amount_paise) as unreadable
+from raw.raw_rejected_records
+where file_id = %s
+group by disposition
+"""
+
+READ_MANDATES = """
+select umrn, loan_id, lender, valid_from, valid_to from raw.raw_umrn_master where umrn = any(%s)
+"""
+
+PUT_MANDATE = """
+insert into raw.raw_umrn_master (umrn, loan_id, lender, valid_from, valid_to, file_id, loaded_by_run)
+values (%(umrn)s, %(loan_id)s, %(lender)s, %(valid_from)s, %(valid_to)s, %(file_id)s, %(run)s)
+on conflict (umrn, valid_from) do update
+set valid_to = excluded.valid_to, loaded_by_run = excluded.loaded_by_run, loaded_at = default, _txid = default
+"""
+
+READ_LENDERS = "select lender from core.core_lender"

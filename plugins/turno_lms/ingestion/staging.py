@@ -1,0 +1,60 @@
+"""Writing a file's judged rows: the accepted ones to a temporary table, the others straight to raw_rejected_records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from turno_lms.ingestion import queries
+from turno_lms.ingestion.columns import rupee_text
+from turno_lms.ingestion.transform import Judged, SetAside
+from turno_lms.warehouse.connection import Row, WarehouseConnection
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_TEXTS = ("loan_id", "umrn", "status", "note", "payment_id", "sub_reference_id")
+_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
+_ORDER = (
+    "row_number", "loan_id", "umrn", "amount", "date", "status", "charge", "note", "payment_id", "sub_reference_id",
+)  # fmt: skip
+
+
+def open_staging(conn: WarehouseConnection, log_row: Row) -> None:
+    """Create the temporary table, and forget what an earlier, halted attempt at this version set aside."""
+    conn.execute(queries.CREATE_STAGED)
+    conn.execute(queries.FORGET_SET_ASIDE, (log_row["file_id"],))
+
+
+def stage(conn: WarehouseConnection, log_row: Row, judged: Judged) -> None:
+    """Write one chunk."""
+    if judged.accepted.height:
+        with conn.cursor() as cursor, cursor.copy(queries.COPY_STAGED) as copy:
+            copy.write(_copy_text(judged.accepted))
+    write_set_aside(conn, log_row, judged.set_aside)
+
+
+def write_set_aside(conn: WarehouseConnection, log_row: Row, rows: Iterable[SetAside]) -> None:
+    """Keep rows that are not accepted, each with its reason and raw text."""
+    with conn.cursor() as cursor, cursor.copy(queries.COPY_SET_ASIDE) as copy:
+        for row in rows:
+            verdict = row.verdict
+            copy.write_row(
+                (
+                    log_row["file_id"], log_row["lender"], row.row_number, verdict.disposition, verdict.reason,
+                    verdict.rule, verdict.field, row.message, row.amount_paise, row.raw_text,
+                    log_row["mapping_version"],
+                )
+            )  # fmt: skip
+
+
+def _copy_text(accepted: pl.DataFrame) -> bytes:
+    """PostgreSQL's text format, made column by column: amounts as rupees, dates as ISO, backslashes escaped."""
+    import polars as pl
+
+    escaped = (pl.col(name).str.replace_many(_ESCAPES) for name in _TEXTS)
+    canonical = accepted.with_columns(*escaped, rupee_text("amount"), rupee_text("charge")).select(_ORDER)
+    buffer = BytesIO()
+    canonical.write_csv(buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N")
+    return buffer.getvalue()

@@ -1,0 +1,145 @@
+"""The rules a payment row must pass, in their order, as expressions; and what to tell an operator when it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from turno_lms.domain.money import paise_to_rupees, rupees_to_paise
+from turno_lms.domain.states import Disposition, RowReason
+from turno_lms.ingestion import columns
+from turno_lms.lenders.schema import (
+    AmountColumn,
+    AnyColumn,
+    FileKind,
+    Filter,
+    Lender,
+    LoanIdColumn,
+    TextColumn,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a row is not accepted; `field` is a column of the mapping."""
+
+    disposition: Disposition
+    reason: RowReason
+    rule: str
+    field: str | None
+
+
+def rules(lender: Lender, kind: FileKind) -> list[tuple[pl.Expr, Verdict]]:
+    """Condition and verdict of every rule, first to last; the first that holds decides.
+
+    The status comes before the filters, which usually ask for it; the filters before everything else, because a debit
+    that failed needs no readable date.
+    """
+    import polars as pl
+
+    status = {name: column for name, column in kind.mapped.items() if column.type == "status"}
+    others = {name: column for name, column in kind.mapped.items() if column.type != "status"}
+    return [
+        (pl.col("_short"), _rejected(RowReason.TRUNCATED_ROW, "row.cells", None)),
+        (pl.col("_long"), _rejected(RowReason.BAD_VALUE, "row.cells", None)),
+        *_column_rules(status, lender),
+        *_filter_rules(kind),
+        *_column_rules(others, lender),
+        *(
+            (pl.col(name).is_null(), _rejected(RowReason.BAD_AMOUNT, f"compute.{name}", name))
+            for name in kind.formulas
+        ),
+        (pl.col("amount") <= 0, _rejected(RowReason.AMOUNT_NOT_POSITIVE, "amount.positive", "amount")),
+    ]
+
+
+def _rejected(reason: RowReason, rule: str, field: str | None) -> Verdict:
+    return Verdict(Disposition.REJECTED, reason, rule, field)
+
+
+def _column_rules(mapped: Mapping[str, AnyColumn], lender: Lender) -> Iterator[tuple[pl.Expr, Verdict]]:
+    import polars as pl
+
+    for name, column in mapped.items():
+        rule, text = f"columns.{name}", f"text:{name}"
+        if is_required(column):
+            yield pl.col(text).is_null(), _rejected(RowReason.MISSING_VALUE, rule, name)
+        if isinstance(column, LoanIdColumn) and column.within_text:
+            several = columns.loans_named(text, lender.loan_id_pattern) > 1
+            yield several, _rejected(RowReason.AMBIGUOUS_LOAN_ID, rule, name)
+        bad = pl.col(text).is_not_null() & pl.col(name).is_null()
+        yield bad, _rejected(columns.BAD_VALUE_REASON[column.type], rule, name)
+
+
+def is_required(column: AnyColumn) -> bool:
+    """Whether a blank cell rejects the row: always for what identifies a payment, else as the mapping says."""
+    return column.required if isinstance(column, TextColumn | AmountColumn) else True
+
+
+def _filter_rules(kind: FileKind) -> Iterator[tuple[pl.Expr, Verdict]]:
+    for name, rule in kind.filters.items():
+        verdict = Verdict(Disposition.FILTERED, RowReason.FILTERED_BY_RULE, f"filters.{name}", rule.column)
+        yield _filtered(rule, kind.mapped.get(rule.column)), verdict
+
+
+def _filtered(rule: Filter, column: AnyColumn | None) -> pl.Expr:
+    """True for the rows a filter takes out. A value that cannot be read is not filtered but judged further on."""
+    import polars as pl
+
+    cell, named = pl.col(rule.column), rule.keep or rule.drop
+    if column is None or column.type == "amount":
+        hit = cell.is_in([rupees_to_paise(text) for text in named])
+    else:
+        hit = cell.str.to_lowercase().is_in([text.lower() for text in named])
+    if rule.drop:
+        return hit
+    blank = pl.lit(column is not None and not is_required(column)) & pl.col(f"text:{rule.column}").is_null()
+    return ~hit | blank
+
+
+class Explainer:
+    """The message of a verdict: names the file's own heading, the text found and what was expected."""
+
+    def __init__(
+        self, lender: Lender, kind: FileKind, names: Mapping[str, str], needed: int, headed: int
+    ) -> None:
+        self._lender = lender
+        self._kind = kind
+        self._names = names
+        self._needed = needed
+        self._headed = headed
+
+    def message(self, verdict: Verdict, row: Mapping[str, Any], cells: int) -> str:
+        """One sentence on `row` (values and texts by column) which has `cells` cells in the file."""
+        if verdict.field is None:
+            return self._shape(verdict, cells)
+        name = verdict.field
+        heading, text = self._names.get(name, name), row.get(f"text:{name}")
+        shown = f"{heading} {text!r}" if text is not None else f"{heading} (blank)"
+        if verdict.reason is RowReason.FILTERED_BY_RULE:
+            return f"{shown} is filtered by {verdict.rule}"
+        if verdict.reason is RowReason.MISSING_VALUE:
+            return f"{heading} is blank"
+        if verdict.reason is RowReason.AMBIGUOUS_LOAN_ID:
+            return f"{shown} names more than one loan"
+        if verdict.reason is RowReason.AMOUNT_NOT_POSITIVE:
+            return f"the amount is {paise_to_rupees(row['amount'])}; a repayment is more than zero"
+        return f"{shown} is not {self._expected(name)}"
+
+    def _shape(self, verdict: Verdict, cells: int) -> str:
+        if verdict.reason is RowReason.TRUNCATED_ROW:
+            return f"the row ends after {cells} cells; the mapped columns need {self._needed}"
+        return (
+            f"the row has {cells} cells under {self._headed} headings: an unquoted delimiter has shifted them"
+        )
+
+    def _expected(self, name: str) -> str:
+        column = self._kind.mapped.get(name)
+        if column is None:
+            return f"an amount: {name} is computed, and its parts give none in range"
+        form = f" of the form {self._lender.loan_id_pattern}" if column.type == "loan_id" else ""
+        return column.expected + form

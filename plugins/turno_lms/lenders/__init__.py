@@ -1,0 +1,1 @@
+"""Lender mappings: one YAML file is the whole onboarding of a lender."""

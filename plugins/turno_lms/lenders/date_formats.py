@@ -1,0 +1,77 @@
+"""Date formats of a mapping: strict, and refused when one text could mean two dates.
+
+`%Y` means four digits; a lenient parser would read 05/01/26 as the year 26. Every format therefore has a pattern that
+the text must match before it is parsed at all. A leading zero may be missing (5/1/2026) where separators stand between.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import combinations
+
+EXCEL_SERIAL = "excel_serial"
+"""In place of a format: days since 1899-12-30, as a workbook stores a date (46027 is 2026-01-05)."""
+
+_DIRECTIVES = {
+    "d": r"\d{2}", "m": r"\d{2}", "Y": r"\d{4}", "y": r"\d{2}", "b": "[A-Za-z]{3}", "B": "[A-Za-z]{3,9}",
+    "H": r"\d{2}", "I": r"\d{2}", "M": r"\d{2}", "S": r"\d{2}", "p": "(?:AM|PM|am|pm)",
+}  # fmt: skip
+_DIRECTIVE = re.compile("%(.)")
+_UNSEPARATED = re.compile("%.%")
+_NEEDED = (("d", "day (%d)"), ("mbB", "month (%m, %b or %B)"), ("Yy", "year (%Y or %y)"))
+
+
+def format_pattern(date_format: str) -> str:
+    """The regular expression of texts that have this format (whole text, case as written)."""
+    parts = _DIRECTIVE.split(date_format)
+    known = (
+        _DIRECTIVES if _UNSEPARATED.search(date_format) else _DIRECTIVES | dict.fromkeys("dmHI", r"\d{1,2}")
+    )
+    return "".join(known[part] if index % 2 else re.escape(part) for index, part in enumerate(parts))
+
+
+def has_time(date_format: str) -> bool:
+    """Whether the format holds a time of day beside the date."""
+    return bool(set(_DIRECTIVE.findall(date_format)) & set("HIMSp"))
+
+
+def check_date_formats(formats: Sequence[str]) -> None:
+    """Raise ValueError when a format is unknown, lacks part of a date, or reads another's text as another day."""
+    written = [date_format for date_format in formats if date_format != EXCEL_SERIAL]
+    for date_format in written:
+        _check_format(date_format)
+    for first, second in combinations(written, 2):
+        _check_pair(first, second)
+
+
+def _check_format(date_format: str) -> None:
+    directives = _DIRECTIVE.findall(date_format)
+    unknown = sorted(set(directives) - set(_DIRECTIVES))
+    if unknown:
+        raise ValueError(
+            f"{date_format!r}: %{unknown[0]} is not known; use {', '.join('%' + name for name in _DIRECTIVES)}"
+        )
+    for letters, meaning in _NEEDED:
+        if sum(directives.count(letter) for letter in letters) != 1:
+            raise ValueError(f"{date_format!r} must hold exactly one {meaning}")
+    if directives[0] == "m":
+        raise ValueError(
+            f"{date_format!r} puts the month first, but dates in India are day first (or year first)"
+        )
+
+
+def _check_pair(first: str, second: str) -> None:
+    pattern = re.compile(format_pattern(second))
+    moment = datetime(2001, 1, 1, 9, 30)  # noqa: DTZ001  # a sample text's wall clock, not a moment
+    for _ in range(12 * 366):
+        text = moment.strftime(first)
+        if pattern.fullmatch(text) and _differs(text, second, moment):
+            raise ValueError(f"{first!r} and {second!r} together are ambiguous: {text!r} could be two dates")
+        moment += timedelta(days=1)
+
+
+def _differs(text: str, date_format: str, moment: datetime) -> bool:
+    try:
+        return datetime.strptime(text, date_format).date() != moment.date()  # noqa: DTZ007  # only the day is compared
+    except ValueError:
+        return False

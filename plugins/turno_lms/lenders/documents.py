@@ -1,0 +1,102 @@
+"""A YAML file as plain data, with the line of every key, so that each complaint can name its place."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+try:
+    from yaml import CSafeLoader as _Loader
+except ImportError:  # PyYAML without libyaml: the same result, ten times slower
+    from yaml import SafeLoader as _Loader  # type: ignore[assignment]  # same interface
+
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One complaint about a mapping: where, what, and what to do."""
+
+    path: Path
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+class MappingError(ValueError):
+    """Lender mappings that cannot be used; the message has one line `file:line: complaint` per problem."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Document:
+    """A parsed file."""
+
+    path: Path
+    data: Any
+    lines: dict[KeyPath, int]
+
+    def problem(self, place: KeyPath, message: str) -> Problem:
+        """A complaint about `place`, or about the nearest part around it that is written in the file."""
+        known = next(place[:length] for length in range(len(place), -1, -1) if place[:length] in self.lines)
+        return Problem(self.path, self.lines[known], message)
+
+
+def read_document(path: Path) -> Document:
+    """Parse one file. Raises MappingError for text that is not YAML, repeated keys, anchors and odd values."""
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise MappingError([Problem(path, 1, f"is not UTF-8 text: {error}")]) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise MappingError(
+            [Problem(path, mark.line + 1 if mark else 1, f"is not valid YAML: {error}")]
+        ) from error
+    if node is None:
+        raise MappingError([Problem(path, 1, "is empty; start from another lender's file")])
+    lines: dict[KeyPath, int] = {(): 1}
+    problems = list(_note_lines(node, (), lines, set()))
+    if problems:
+        raise MappingError([Problem(path, line, message) for line, message in problems])
+    try:
+        return Document(path, _Loader("").construct_document(node), lines)
+    except (yaml.YAMLError, ValueError) as error:
+        raise MappingError([Problem(path, 1, f"holds a value that cannot be read: {error}")]) from error
+
+
+def _note_lines(
+    node: yaml.Node, place: KeyPath, lines: dict[KeyPath, int], seen: set[int]
+) -> Iterator[tuple[int, str]]:
+    """Fill `lines`; yield (line, complaint) for what plain data could not show."""
+    if id(node) in seen:
+        yield node.start_mark.line + 1, "anchors and aliases are not used in mappings: write the value out"
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            lines[*place, index] = item.start_mark.line + 1
+            yield from _note_lines(item, (*place, index), lines, seen)
+    if isinstance(node, yaml.MappingNode):
+        yield from _note_keys(node, place, lines, seen)
+
+
+def _note_keys(
+    node: yaml.MappingNode, place: KeyPath, lines: dict[KeyPath, int], seen: set[int]
+) -> Iterator[tuple[int, str]]:
+    for key, value in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            yield line, "a key must be plain text"
+            continue
+        if (*place, key.value) in lines:
+            yield line, f"key {key.value} is repeated; the first is on line {lines[*place, key.value]}"
+        lines[*place, key.value] = line
+        yield from _note_lines(value, (*place, key.value), lines, seen)

@@ -1,0 +1,43 @@
+"""The SQL of `turno lenders apply`. Every statement changes a row only where it differs, so that rowcount tells."""
+
+UPSERT_LENDER = """
+insert into core.core_lender as kept (lender, name, product_id, payment_type_id, post_from, mapping_version)
+values (%(lender)s, %(name)s, %(product_id)s, %(payment_type_id)s, %(post_from)s, %(mapping_version)s)
+on conflict (lender) do update
+set name = excluded.name, product_id = excluded.product_id, payment_type_id = excluded.payment_type_id,
+    post_from = excluded.post_from, mapping_version = excluded.mapping_version, applied_at = default, _txid = default
+where kept.mapping_version <> excluded.mapping_version
+"""
+
+DELETE_OF_LENDER = {
+    "core_lender_stream": "delete from core.core_lender_stream where lender = %s",
+    "core_lender_file_kind": "delete from core.core_lender_file_kind where lender = %s",
+    "core_lender_webhook_rule": "delete from core.core_lender_webhook_rule where lender = %s",
+}
+
+INSERT = {
+    "core_lender_stream": """
+insert into core.core_lender_stream (lender, stream, channel, is_posting_channel, posting_policy)
+values (%(lender)s, %(stream)s, %(channel)s, %(is_posting_channel)s, %(posting_policy)s)
+""",
+    "core_lender_file_kind": """
+insert into core.core_lender_file_kind (lender, kind, stream, payment_id_is, sub_reference_id_is)
+values (%(lender)s, %(kind)s, %(stream)s, %(payment_id_is)s, %(sub_reference_id_is)s)
+""",
+    "core_lender_webhook_rule": """
+insert into core.core_lender_webhook_rule
+    (lender, gateway, precedence, field, separator, part, loan_id_pattern, resolves)
+values
+    (%(lender)s, %(gateway)s, %(precedence)s, %(field)s, %(separator)s, %(part)s, %(loan_id_pattern)s, %(resolves)s)
+""",
+}
+
+ATTACHED = """
+select child.relname as name
+from pg_inherits
+inner join pg_class as child on child.oid = pg_inherits.inhrelid
+where
+    pg_inherits.inhparent in (
+        'raw.raw_payment_file'::regclass, 'raw.raw_razorpay_api'::regclass, 'raw.raw_cashfree_api'::regclass
+    )
+"""

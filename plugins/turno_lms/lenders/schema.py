@@ -1,0 +1,483 @@
+"""What a lender mapping (include/lender_mappings/<slug>.yml) may say. Strict: nothing unknown, nothing converted.
+
+These types are the whole language; docs and checks follow from them. `registry` reads the files and turns what
+pydantic finds into messages with file, line and hint.
+"""
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from datetime import date
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from croniter import croniter  # type: ignore[import-untyped]  # ships no types
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from turno_lms.domain.money import rupees
+from turno_lms.domain.names import check_slug
+from turno_lms.lenders.date_formats import check_date_formats
+from turno_lms.lenders.expressions import Formula, amounts_in, parse_formula
+
+UMRN_PATTERN = "[A-Z0-9]{1,20}"
+"""A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
+
+ComputedName = Literal["charge", "amount"]
+COMPUTED: tuple[ComputedName, ...] = ("charge", "amount")
+Gateway = Literal["razorpay", "cashfree"]
+ReferenceMeaning = Literal["razorpay", "cashfree", "bank_reference", "own"]
+PostingPolicy = Literal["at_once", "after_recon", "never"]
+PaymentStatus = Literal["collected", "failed", "pending", "reversed", "other"]
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
+Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
+FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=200)]
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+
+FILE_CHANNEL = "file:"
+RESERVED_PREFIXES = ("archive/", "umrn/")
+STANDARD_TYPES = {
+    "loan_id": "loan_id", "umrn": "umrn", "amount": "amount", "charge": "amount", "date": "date", "status": "status",
+    "note": "text", "payment_id": "text", "sub_reference_id": "text",
+}  # fmt: skip
+"""The standard columns a mapping can fill, each with the one type it may have."""
+_LOOK_AROUND = re.compile(r"\(\?[^:]|\\[1-9]")
+
+
+class Part(BaseModel):
+    """Base of every part of a mapping."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, data: Any) -> Any:
+        """Name an unknown key together with the known one it resembles."""
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        unknown = [str(key) for key in data if key not in known] if isinstance(data, dict) else []
+        if unknown:
+            close = difflib.get_close_matches(unknown[0], known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+            raise PydanticCustomError(
+                "unknown_key", "unknown key {key}; {hint}", {"key": unknown[0], "hint": hint}
+            )
+        return data
+
+
+class Fineract(Part):
+    """The lender's loans in Fineract."""
+
+    product_id: int = Field(gt=0)
+    payment_type_id: int = Field(gt=0)
+
+
+class Stream(Part):
+    """One stream of a lender's money: the channel that posts it, and the channels that only bear witness."""
+
+    posts: Channel
+    policy: PostingPolicy
+    evidence: Annotated[tuple[Channel, ...], Field(strict=False)] = ()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """All channels that report this stream, the posting one first."""
+        return (self.posts, *self.evidence)
+
+
+class Split(Part):
+    """One part, counted from 1, of a text cut at a separator."""
+
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=5)]
+    part: int = Field(ge=1, le=20)
+
+
+class Column(Part):
+    """A column of the file, by heading; several headings are aliases of which exactly one must be there."""
+
+    heading: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+
+    @field_validator("heading", mode="before")
+    @classmethod
+    def _aliases(cls, heading: Any) -> Any:
+        return (heading,) if isinstance(heading, str) else heading
+
+
+class TextColumn(Column):
+    """Text, blanks trimmed. `blanks` lists the placeholders that mean nothing, `one_of` the only values allowed."""
+
+    type: Literal["text"]
+    required: bool = True
+    blanks: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    one_of: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+
+    @property
+    def expected(self) -> str:
+        """What a cell must hold, in words."""
+        return f"one of {', '.join(self.one_of)}" if self.one_of else "plain text"
+
+
+class AmountColumn(Column):
+    """Money. `grouping: indian` allows 1,23,456.00; a blank is zero in arithmetic where it is not `required`."""
+
+    type: Literal["amount"]
+    required: bool = True
+    unit: Literal["rupees", "paise"] = "rupees"
+    grouping: Literal["none", "indian", "western"] = "none"
+
+    @property
+    def expected(self) -> str:
+        """What a cell must hold, in words."""
+        return f"an amount in {self.unit}" + (
+            f" with {self.grouping} grouping" if self.grouping != "none" else ""
+        )
+
+
+class DateColumn(Column):
+    """A business date in IST. The formats are tried in order; `excel_serial` takes bare serial numbers."""
+
+    type: Literal["date"]
+    formats: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+
+    @field_validator("formats")
+    @classmethod
+    def _unambiguous(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
+        check_date_formats(formats)
+        return formats
+
+    @property
+    def expected(self) -> str:
+        """What a cell must hold, in words."""
+        return f"a date of the form {' or '.join(self.formats)}"
+
+
+class StatusColumn(Column):
+    """What became of the payment: our statuses, each with the texts that mean it (case and blanks ignored)."""
+
+    type: Literal["status"]
+    values: Annotated[
+        dict[PaymentStatus, Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]],
+        Field(min_length=1),
+    ]
+
+    @field_validator("values")
+    @classmethod
+    def _one_meaning(
+        cls, values: dict[PaymentStatus, tuple[str, ...]]
+    ) -> dict[PaymentStatus, tuple[str, ...]]:
+        texts = [" ".join(text.split()).casefold() for group in values.values() for text in group]
+        twice = sorted({text for text in texts if texts.count(text) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]!r} is given more than once")
+        return values
+
+    @property
+    def expected(self) -> str:
+        """What a cell must hold, in words."""
+        return f"one of {', '.join(text for texts in self.values.values() for text in texts)}"
+
+
+class LoanIdColumn(Column):
+    """A loan id: the whole text, a part of it (`split`), or the only match inside it (`within_text`)."""
+
+    type: Literal["loan_id"]
+    split: Split | None = None
+    within_text: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.split and self.within_text:
+            raise ValueError("take `split` or `within_text`, not both")
+        return self
+
+    @property
+    def expected(self) -> str:
+        """What a cell must hold, in words."""
+        return "a loan id"
+
+
+class UmrnColumn(Column):
+    """A NACH mandate's UMRN; the loan is looked up in the UMRN master as of the payment date."""
+
+    type: Literal["umrn"]
+
+    @property
+    def expected(self) -> str:
+        """What a cell must hold, in words."""
+        return "a UMRN: up to 20 letters and digits"
+
+
+AnyColumn = Annotated[
+    TextColumn | AmountColumn | DateColumn | StatusColumn | LoanIdColumn | UmrnColumn,
+    Field(discriminator="type"),
+]
+HelperColumn = Annotated[TextColumn | AmountColumn, Field(discriminator="type")]
+
+
+class StandardColumns(Part):
+    """The standard columns. A file names its loan by `loan_id` or by `umrn`."""
+
+    loan_id: AnyColumn | None = None
+    umrn: AnyColumn | None = None
+    amount: AnyColumn | None = None
+    date: AnyColumn
+    status: AnyColumn | None = None
+    charge: AnyColumn | None = None
+    note: AnyColumn | None = None
+    payment_id: AnyColumn | None = None
+    sub_reference_id: AnyColumn | None = None
+
+    @model_validator(mode="after")
+    def _types_fit(self) -> Self:
+        for name, column in self.items():
+            if column.type != STANDARD_TYPES[name]:
+                raise ValueError(f"{name} must be of type {STANDARD_TYPES[name]}, not {column.type}")
+        if (self.loan_id is None) == (self.umrn is None):
+            raise ValueError("map exactly one of loan_id and umrn")
+        return self
+
+    def items(self) -> Iterator[tuple[str, AnyColumn]]:
+        """The columns that are mapped, by name."""
+        for name in STANDARD_TYPES:
+            column = getattr(self, name)
+            if column is not None:
+                yield name, column
+
+
+class S3Place(Part):
+    """Where the files of a kind arrive. `*` in the pattern never crosses a slash."""
+
+    prefix: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/$", max_length=200)
+    ]
+    pattern: Annotated[str, StringConstraints(pattern="^[^/]+$", max_length=100)] = "*"
+
+    @field_validator("prefix")
+    @classmethod
+    def _not_ours(cls, prefix: str) -> str:
+        if prefix.startswith(RESERVED_PREFIXES):
+            raise ValueError(f"{' and '.join(RESERVED_PREFIXES)} hold our own objects")
+        return prefix
+
+
+class CsvFormat(Part):
+    """Delimited text. UTF-8 is read with or without a byte order mark; UTF-16 needs one."""
+
+    type: Literal["csv"]
+    encoding: Literal["utf-8", "utf-16", "cp1252"] = "utf-8"
+    delimiter: Literal[",", ";", "|", "\t", "~"] = ","
+
+
+class XlsxFormat(Part):
+    """A workbook: the named sheet, or the first one that holds the headings."""
+
+    type: Literal["xlsx"]
+    sheet: Text | None = None
+
+
+class LayoutRule(Part):
+    """Rows that are no payments: totals, signatures, notes. A row that holds a date in the date column never is one."""
+
+    first_cell_starts_with: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+
+
+class Filter(Part):
+    """Rows of no interest, kept apart under the filter's name: those not in `keep`, or those in `drop`.
+
+    Text is compared without regard to case; amounts as rupees, such as "0.00".
+    """
+
+    column: Name
+    keep: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Self:
+        if bool(self.keep) == bool(self.drop):
+            raise ValueError("say either keep or drop")
+        return self
+
+
+class Thresholds(Part):
+    """Above this share of rejected rows the file is halted: its rejects are kept and none of its rows is loaded."""
+
+    reject_percent: int = Field(ge=0, le=100)
+
+    def halts(self, rejected: int, rows: int) -> bool:
+        """Whether a file of `rows` rows with `rejected` of them rejected must not be loaded."""
+        return rejected * 100 > self.reject_percent * rows
+
+
+class FileKind(Part):
+    """One kind of file a lender sends."""
+
+    s3: S3Place
+    schedule: Annotated[str, StringConstraints(max_length=100)]
+    format: Annotated[CsvFormat | XlsxFormat, Field(discriminator="type")]
+    layout: dict[Name, LayoutRule] = {}
+    columns: StandardColumns
+    helpers: dict[Name, HelperColumn] = {}
+    compute: dict[ComputedName, Annotated[str, StringConstraints(min_length=1, max_length=200)]] = {}
+    filters: dict[Name, Filter] = {}
+    payment_id_is: ReferenceMeaning = "own"
+    sub_reference_id_is: ReferenceMeaning = "own"
+    thresholds: Thresholds
+
+    @field_validator("schedule")
+    @classmethod
+    def _cron(cls, schedule: str) -> str:
+        if not croniter.is_valid(schedule):
+            raise ValueError(f"{schedule!r} is no cron expression, such as '30 8 * * *' (times in IST)")
+        return schedule
+
+    @field_validator("helpers")
+    @classmethod
+    def _helpers_have_own_names(cls, helpers: dict[str, AnyColumn]) -> dict[str, AnyColumn]:
+        taken = sorted(set(helpers) & set(STANDARD_TYPES))
+        if taken:
+            raise ValueError(f"{taken[0]} is a standard column: map it under columns")
+        return helpers
+
+    @field_validator("compute")
+    @classmethod
+    def _safe(cls, compute: dict[str, str]) -> dict[str, str]:
+        for text in compute.values():
+            parse_formula(text)
+        return compute
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.columns.amount is None) == ("amount" not in self.compute):
+            raise ValueError("amount must be either mapped under columns or computed")
+        if self.columns.charge is not None and "charge" in self.compute:
+            raise ValueError("charge is both mapped and computed")
+        if isinstance(self.columns.amount, AmountColumn) and not self.columns.amount.required:
+            raise ValueError("amount is always required: a blank one is not zero")
+        for name, formula in self.formulas.items():
+            self._check_formula(name, formula)
+        for name, rule in self.filters.items():
+            self._check_filter(name, rule)
+        return self
+
+    @cached_property
+    def mapped(self) -> dict[str, AnyColumn]:
+        """Every column read from the file, standard and helper, by name."""
+        return {**dict(self.columns.items()), **self.helpers}
+
+    @cached_property
+    def formulas(self) -> dict[str, Formula]:
+        """The parsed formulas in the order they are worked out: charge first, since the amount may build on it."""
+        return {name: parse_formula(self.compute[name]) for name in COMPUTED if name in self.compute}
+
+    def _amount_names(self) -> set[str]:
+        return {name for name, column in self.mapped.items() if column.type == "amount"}
+
+    def _check_formula(self, name: str, formula: Formula) -> None:
+        known = self._amount_names() | ({"charge"} & set(self.compute) if name == "amount" else set())
+        unknown = sorted(amounts_in(formula) - known)
+        if unknown:
+            raise ValueError(
+                f"compute.{name}: {unknown[0]!r} is no amount column; there are {', '.join(sorted(known))}"
+            )
+
+    def _check_filter(self, name: str, rule: Filter) -> None:
+        computed = dict.fromkeys(self.compute, "amount")
+        types = {known: column.type for known, column in self.mapped.items()} | computed
+        if rule.column not in types:
+            raise ValueError(
+                f"filters.{name}: {rule.column!r} is no column; there are {', '.join(sorted(types))}"
+            )
+        if types[rule.column] not in ("amount", "text", "status"):
+            raise ValueError(f"filters.{name}: a column of type {types[rule.column]} cannot be filtered on")
+        if types[rule.column] == "amount":
+            for text in rule.keep or rule.drop:
+                rupees(text)
+
+
+class WebhookRule(Part):
+    """Where a gateway payment names its loan: a dotted field of the payload, perhaps one part of it."""
+
+    field: FieldPath
+    separator: Annotated[str, StringConstraints(min_length=1, max_length=5)] | None = None
+    part: int | None = Field(default=None, ge=1, le=20)
+    resolves: Literal["loan_id", "umrn"]
+
+    @model_validator(mode="after")
+    def _whole_split(self) -> Self:
+        if (self.separator is None) != (self.part is None):
+            raise ValueError("separator and part belong together")
+        return self
+
+
+class GatewayRules(Part):
+    """How a lender's payments at one gateway name their loans; the first field that holds something decides."""
+
+    loan_from: Annotated[tuple[WebhookRule, ...], Field(strict=False, min_length=1)]
+
+
+class Lender(Part):
+    """One lender: the whole of its onboarding."""
+
+    slug: str = Field(alias="lender")
+    name: Text
+    fineract: Fineract
+    post_from: date
+    loan_id_pattern: Pattern
+    streams: Annotated[dict[Name, Stream], Field(min_length=1)]
+    files: dict[Name, FileKind] = {}
+    gateways: dict[Gateway, GatewayRules] = {}
+
+    @cached_property
+    def mapping_version(self) -> str:
+        """Twelve hexadecimal digits of the mapping's content: comments and the order of keys do not change it."""
+        content = json.dumps(self.model_dump(mode="json", by_alias=True, exclude_unset=True), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @field_validator("slug")
+    @classmethod
+    def _slug(cls, slug: str) -> str:
+        return check_slug(slug)
+
+    @field_validator("loan_id_pattern")
+    @classmethod
+    def _plain_pattern(cls, pattern: str) -> str:
+        if _LOOK_AROUND.search(pattern):
+            raise ValueError(
+                "look-around, flags and back-references are not portable between our engines; leave them out"
+            )
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+        return pattern
+
+    @model_validator(mode="after")
+    def _streams_cover_channels(self) -> Self:
+        reported = [channel for stream in self.streams.values() for channel in stream.channels]
+        twice = sorted({channel for channel in reported if reported.count(channel) > 1})
+        if twice:
+            raise ValueError(
+                f"streams: channel {twice[0]} is named more than once; a channel reports one stream"
+            )
+        configured = {*(f"{FILE_CHANNEL}{kind}" for kind in self.files), *self.gateways}
+        missing = sorted(set(reported) - configured)
+        if missing:
+            raise ValueError(f"streams: channel {missing[0]} is not described under files or gateways")
+        idle = sorted(configured - set(reported))
+        if idle:
+            raise ValueError(
+                f"streams: no stream names the channel {idle[0]}; its money would never be posted or compared"
+            )
+        return self
+
+    def stream_of(self, channel: str) -> str:
+        """The stream that a channel (`file:<kind>`, `razorpay`, `cashfree`) reports."""
+        return next(name for name, stream in self.streams.items() if channel in stream.channels)
+
+    @property
+    def schedules(self) -> tuple[str, ...]:
+        """The cron expressions (IST) at which this lender's files are looked for, without repeats."""
+        return tuple(sorted({kind.schedule for kind in self.files.values()}))

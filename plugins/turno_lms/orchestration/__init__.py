@@ -1,0 +1,1 @@
+"""What the DAG files share, and nothing they decide: defaults, assets, connections, the dbt groups."""

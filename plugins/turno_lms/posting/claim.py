@@ -1,0 +1,44 @@
+"""Claim: payments that may be posted become intents in the call queue. Two claims at once take turns, and a second
+claim of the same payments adds nothing.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from turno_lms.domain.money import canonical_amount
+from turno_lms.domain.runs import RunContext
+from turno_lms.warehouse.connection import WarehouseConnection
+
+_CLAIM = Path(__file__).with_name("claim.sql").read_text(encoding="utf-8")
+_LOCK = 0x7552_0C1A
+
+
+@dataclass(frozen=True)
+class ClaimReport:
+    """New intents and their rupees, by lender."""
+
+    by_lender: dict[str, tuple[int, Decimal]]
+
+    @property
+    def claimed(self) -> int:
+        """How many payments became intents."""
+        return sum(count for count, _ in self.by_lender.values())
+
+    def to_dict(self) -> dict[str, dict[str, int | str]]:
+        """For XCom: intents and rupees by lender."""
+        return {
+            lender: {"claimed": count, "rupees": canonical_amount(rupees)}
+            for lender, (count, rupees) in self.by_lender.items()
+        }
+
+
+def claim(conn: WarehouseConnection, run: RunContext) -> ClaimReport:
+    """Make an intent of every payment in core_transaction_data that is not blocked, not ended and not yet an intent."""
+    by_lender: dict[str, tuple[int, Decimal]] = {}
+    with conn.transaction():
+        conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        for row in conn.execute(_CLAIM, {"run": run.label}):
+            count, rupees = by_lender.get(row["lender"], (0, Decimal(0)))
+            by_lender[row["lender"]] = (count + 1, rupees + row["amount"])
+    return ClaimReport(by_lender)

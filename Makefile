@@ -18,16 +18,17 @@ demo-once: bootstrap ## the same, then stop; status 0 only if every figure ties
 	@$(BIN)/turno demo --once
 
 test: bootstrap ## every test, on services of its own
-	@$(BIN)/python -m pytest -m "not faults"
+	@$(BIN)/python -m pytest
 
 lint: bootstrap ## style, types and SQL
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --disable-progress-bar include/dbt plugins/turno_lms
+	@$(BIN)/sqlfluff lint --disable-progress-bar include/dbt
+	@cd plugins && $(BIN)/sqlfluff lint --disable-progress-bar turno_lms
 
 faults: bootstrap ## the long fault campaigns: processes killed while money is posted
-	@$(BIN)/python -m pytest -m faults --no-header -q
+	@$(BIN)/python -m tests.faults.campaign --rounds 20
 
 bench: bootstrap ## one area's speed beside its limit: make bench AREA=ingestion
 	@$(BIN)/python -m benchmarks $(AREA)

@@ -18,6 +18,7 @@ from local_stack.services import airflow_settings, base_environment
 
 REPORT = "demo-report.json"
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_FAILED = "demo failed"
 _UNFINISHED = "the pipelines did not come to their end"
 
 
@@ -33,23 +34,24 @@ def demo(
     started = time.monotonic()
     for number in _STOP_SIGNALS:
         signal.signal(number, _interrupt)
-    problem = "interrupted"
+    last_line = f"{_FAILED} interrupted"
     try:
-        problem = _run(started)
+        last_line = _run(started)
         if not once:
-            _stay_up()
+            _stay_up(last_line)
     except KeyboardInterrupt:
         typer.echo("stopping", err=True)
     finally:
         for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of it running
         typer.echo(f"stopped: {', '.join(take_down())}", err=True)
-    if problem:
+    typer.echo(last_line)
+    if last_line.startswith(_FAILED):
         raise typer.Exit(1)
 
 
 def _run(started: float) -> str:
-    """The whole demo up to its last line; returns what is wrong, nothing if all figures tie."""
+    """The whole demo; returns its last line, which says whether all figures tie."""
     try:
         summary, problem = _show(bring_up(), started)
     except StackError as error:
@@ -58,10 +60,8 @@ def _run(started: float) -> str:
         traceback.print_exc()
         summary, problem = "", f"{_UNFINISHED}: {error}"
     if problem:
-        typer.echo(f"demo failed {' '.join(problem.split())}")
-    else:
-        typer.echo(f"demo ok {summary} seconds={time.monotonic() - started:.0f}")
-    return problem
+        return f"{_FAILED} {' '.join(problem.split())}"
+    return f"demo ok {summary} seconds={time.monotonic() - started:.0f}"
 
 
 def _show(stack: StackEnvironment, started: float) -> tuple[str, str]:
@@ -100,8 +100,8 @@ def _write_report(report: dict[str, object]) -> None:
     file.write_text(json.dumps(report, indent=1, default=str), encoding="utf-8")
 
 
-def _stay_up() -> None:
-    typer.echo("everything stays up; Ctrl-C stops it")
+def _stay_up(last_line: str) -> None:
+    typer.echo(f"{last_line}\neverything stays up; Ctrl-C stops it")
     while True:
         signal.pause()
 

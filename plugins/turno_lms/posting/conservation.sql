@@ -1,4 +1,5 @@
--- Files whose rows or rupees do not add up: what the log says against RAW and the rows not accepted. No row: all tie.
+-- Payment files whose rows or rupees do not add up: what the log says against RAW and the rows not accepted. No row:
+-- all tie. A UMRN master's rows are mandates, not payments: they change raw_umrn_master, or find it as it is.
 with accepted as (
     select
         _file_id as file_id,
@@ -48,6 +49,7 @@ counted as (
     from raw.raw_s3_file_processing_log as log
     left join accepted on log.file_id = accepted.file_id
     left join others on log.file_id = others.file_id
+    where log.kind is distinct from 'umrn_master'
 )
 
 select

@@ -57,132 +57,117 @@ event as (
     {% endfor %}
 ),
 
--- The events of one payment, best first, in an order that does not depend on their arrival.
+-- The events of one payment, best first, in an order that does not depend on their arrival; what each lender's rules
+-- found, best first (several URLs may have been told of one payment); and the events of each refund as one.
 ranked as (
     select
         event.*,
-        row_number() over (
-            partition by event.gateway_payment_reference
-            order by event.status_rank desc nulls last, event.detail, event.paid_at, event.lender, event.event_key, event.body_sha256
-        ) as nth
-    from event
-    where event.event_role = 'payment'
-),
-
-payment as (
-    select
-        ranked.gateway_payment_reference,
-        min(ranked.gateway) as gateway,
-        min(ranked.lender) as told_to,
-        max(ranked.payment_status) filter (where ranked.nth = 1) as payment_status,
-        max(ranked.amount) filter (where ranked.nth = 1) as amount,
-        max(ranked.currency) filter (where ranked.nth = 1) as currency,
-        max(ranked.paid_at) filter (where ranked.nth = 1) as paid_at,
-        max(ranked.amount_refunded) as amount_refunded,
-        (array_agg(ranked.bank_reference order by ranked.nth) filter (where ranked.bank_reference is not null))[1]
-            as bank_reference,
-        count(*)::integer as events,
-        min(ranked.received_at) as first_seen_at
-    from ranked
-    group by ranked.gateway_payment_reference
-),
-
-refunds as (
-    select
-        refund.gateway_payment_reference,
-        sum(refund.amount) filter (where not refund.is_failed) as amount
-    from (
-        select
-            event.gateway_payment_reference,
-            event.refund_id,
-            max(event.refund_amount) as amount,
-            bool_or(event.is_refund_failed) as is_failed
-        from event
-        where event.event_role = 'refund'
-        group by event.gateway_payment_reference, event.refund_id
-    ) as refund
-    group by refund.gateway_payment_reference
-),
-
-disputes as (
-    select event.gateway_payment_reference
-    from event
-    where event.is_dispute_lost
-    group by event.gateway_payment_reference
-),
-
--- What each lender's rules found, by their precedence; several URLs may have been told of one payment.
-named as (
-    select
-        ranked.gateway_payment_reference,
-        ranked.reference_resolves,
-        ranked.loan_reference,
+        event.event_role = 'payment' as is_payment,
+        row_number() over best_first as nth,
+        first_value(event.paid_at) over best_first as payment_paid_at,
         rank() over (
-            partition by ranked.gateway_payment_reference, ranked.lender order by ranked.reference_precedence
-        ) as precedence
-    from ranked
-    where ranked.loan_reference is not null
+            partition by
+                event.gateway_payment_reference,
+                event.event_role,
+                event.lender,
+                event.loan_reference is null
+            order by event.reference_precedence
+        ) as nth_reference,
+        row_number() over (
+            partition by event.gateway_payment_reference, event.event_role, event.refund_id order by event.event_key
+        ) as nth_of_refund,
+        bool_or(event.is_refund_failed) over (
+            partition by event.gateway_payment_reference, event.event_role, event.refund_id
+        ) as is_failed,
+        max(event.refund_amount) over (
+            partition by event.gateway_payment_reference, event.event_role, event.refund_id
+        ) as refunded
+    from event
+    window best_first as (
+        partition by event.gateway_payment_reference, event.event_role
+        order by
+            event.status_rank desc nulls last,
+            event.detail asc,
+            event.paid_at asc,
+            event.lender asc,
+            event.event_key asc,
+            event.body_sha256 asc
+    )
 ),
 
 candidate as (
     select
-        named.gateway_payment_reference,
-        max(named.loan_reference) filter (where named.reference_resolves = 'umrn') as umrn,
-        bool_or(mandate.loans > 1) as is_mandate_ambiguous,
-        count(distinct stated.loan_id) as loans,
-        min(stated.loan_id) as loan_id
-    from named
-    inner join payment on named.gateway_payment_reference = payment.gateway_payment_reference
+        ranked.*,
+        case when ranked.reference_resolves = 'umrn' then ranked.loan_reference end as umrn,
+        coalesce(mandate.loans > 1, false) as is_mandate_ambiguous,
+        case ranked.reference_resolves when 'umrn' then mandate.loan_id else ranked.loan_reference end as loan_id
+    from ranked
     left join lateral (
-        {{ loans_of_mandate('named.loan_reference', ist_date('payment.paid_at')) }}
-    ) as mandate on named.reference_resolves = 'umrn'
-    cross join lateral (
-        select case named.reference_resolves when 'umrn' then mandate.loan_id else named.loan_reference end as loan_id
-    ) as stated
-    where named.precedence = 1
-    group by named.gateway_payment_reference
+        {{ loans_of_mandate('ranked.loan_reference', ist_date('ranked.payment_paid_at')) }}
+    ) as mandate on ranked.reference_resolves = 'umrn' and ranked.nth_reference = 1
 ),
 
-money as (
+payment as (
     select
-        payment.*,
-        greatest(payment.amount_refunded, coalesce(refunds.amount, 0)) as refunded,
-        disputes.gateway_payment_reference is not null as is_dispute_lost
-    from payment
-    left join refunds on payment.gateway_payment_reference = refunds.gateway_payment_reference
-    left join disputes on payment.gateway_payment_reference = disputes.gateway_payment_reference
+        candidate.gateway_payment_reference,
+        min(candidate.gateway) as gateway,
+        min(candidate.lender) filter (where candidate.is_payment) as told_to,
+        max(candidate.payment_status) filter (where candidate.is_payment and candidate.nth = 1) as payment_status,
+        max(candidate.amount) filter (where candidate.is_payment and candidate.nth = 1) as amount,
+        max(candidate.currency) filter (where candidate.is_payment and candidate.nth = 1) as currency,
+        max(candidate.payment_paid_at) filter (where candidate.is_payment) as paid_at,
+        (array_agg(candidate.bank_reference order by candidate.nth)
+        filter (where candidate.is_payment and candidate.bank_reference is not null))[1] as bank_reference,
+        greatest(
+            max(candidate.amount_refunded) filter (where candidate.is_payment),
+            sum(candidate.refunded) filter (
+                where candidate.event_role = 'refund' and candidate.nth_of_refund = 1 and not candidate.is_failed
+            )
+        ) as refunded,
+        coalesce(bool_or(candidate.is_dispute_lost), false) as is_dispute_lost,
+        max(candidate.umrn) filter (where candidate.nth_reference = 1) as umrn,
+        count(distinct candidate.loan_id) filter (where candidate.nth_reference = 1) as loans,
+        min(candidate.loan_id) filter (where candidate.nth_reference = 1) as loan_id,
+        bool_or(candidate.is_mandate_ambiguous) as is_mandate_ambiguous,
+        bool_or(candidate.loan_reference is not null) as is_reference_found,
+        count(*) filter (where candidate.is_payment)::integer as events,
+        min(candidate.received_at) filter (where candidate.is_payment) as first_seen_at
+    from candidate
+    group by candidate.gateway_payment_reference
+    having bool_or(candidate.is_payment)
 )
 
 select
-    money.gateway_payment_reference,
-    money.gateway,
-    money.told_to,
+    payment.gateway_payment_reference,
+    payment.gateway,
+    payment.told_to,
     case
-        when coalesce(money.payment_status, 'unknown') not in ('captured', 'refunded') then money.payment_status
-        when money.is_dispute_lost then 'charged_back'
-        when money.payment_status = 'refunded' or money.refunded >= nullif(money.amount, 0) then 'refunded'
-        when money.refunded > 0 then 'partially_refunded'
+        when coalesce(payment.payment_status, 'unknown') not in ('captured', 'refunded') then payment.payment_status
+        when payment.is_dispute_lost then 'charged_back'
+        when payment.payment_status = 'refunded' or payment.refunded >= nullif(payment.amount, 0) then 'refunded'
+        when payment.refunded > 0 then 'partially_refunded'
         else 'captured'
     end as payment_status,
     -- a mandate's registration is reported as a captured payment of nothing
-    coalesce(money.payment_status in ('captured', 'refunded') and coalesce(money.amount, 1) > 0, false) as is_collection,
-    money.amount::numeric(18, 2) as amount,
-    money.refunded::numeric(18, 2) as amount_refunded,
-    money.currency,
-    money.paid_at,
-    {{ ist_date('money.paid_at') }} as business_date,
-    money.bank_reference,
-    candidate.umrn,
-    case when candidate.loans = 1 and not coalesce(candidate.is_mandate_ambiguous, false) then candidate.loan_id end as loan_id,
+    coalesce(payment.payment_status in ('captured', 'refunded') and coalesce(payment.amount, 1) > 0, false)
+        as is_collection,
+    payment.amount::numeric(18, 2) as amount,
+    payment.refunded::numeric(18, 2) as amount_refunded,
+    payment.currency,
+    payment.paid_at,
+    {{ ist_date('payment.paid_at') }} as business_date,
+    payment.bank_reference,
+    payment.umrn,
+    case when payment.loans = 1 and not payment.is_mandate_ambiguous then payment.loan_id end as loan_id,
     case
-        when money.amount is null or money.paid_at is null or money.currency is distinct from 'INR' then 'unparsed_reference'
-        when candidate.loans is null then 'unparsed_reference'
-        when candidate.loans > 1 or candidate.is_mandate_ambiguous then 'ambiguous_loan'
-        when candidate.loans = 0 then 'umrn_unknown'
+        when payment.amount is null or payment.paid_at is null or payment.currency is distinct from 'INR'
+            then 'unparsed_reference'
+        when not payment.is_reference_found then 'unparsed_reference'
+        when payment.loans > 1 or payment.is_mandate_ambiguous then 'ambiguous_loan'
+        when payment.loans = 0 then 'umrn_unknown'
     end as reference_error,
-    money.events,
-    money.first_seen_at,
+    payment.events,
+    payment.first_seen_at,
     {{ written_now() }} as _txid,
     {{ read_horizon() }} as _read_horizon
-from money
-left join candidate on money.gateway_payment_reference = candidate.gateway_payment_reference
+from payment

@@ -81,16 +81,6 @@ seen as (
     where payment.is_collection
 ),
 
-registry as (
-    select
-        loan.loan_id,
-        count(*) as loans,
-        min(loan.lender) as lender
-    from {{ ref('base_loan') }} as loan
-    where loan.loan_id in (select seen.stated_loan_id from seen)
-    group by loan.loan_id
-),
-
 judged as (
     select
         seen.*,
@@ -98,7 +88,7 @@ judged as (
         stream.stream as channel_stream,
         case
             when seen.reference_error is not null then seen.reference_error
-            when registry.loans is null then 'unknown_loan'
+            when registry.loans = 0 then 'unknown_loan'
             when registry.loans > 1 then 'ambiguous_loan'
             -- a file speaks for its own lender only; a webhook's lender is the loan's, whatever URL it came to
             when registry.lender is distinct from coalesce(seen.file_lender, registry.lender, 'no lender')
@@ -106,7 +96,14 @@ judged as (
             when stream.stream is null then 'loan_of_other_lender'
         end as resolution_error
     from seen
-    left join registry on seen.stated_loan_id = registry.loan_id
+    -- one look-up per sighting: right for ten new rows and for all of history, whatever the planner expects of the former
+    cross join lateral (
+        select
+            count(*) as loans,
+            min(loan.lender) as lender
+        from {{ ref('base_loan') }} as loan
+        where loan.loan_id = seen.stated_loan_id
+    ) as registry
     left join {{ source('state', 'core_lender_stream') }} as stream
         on registry.lender = stream.lender and seen.channel = stream.channel
 ),

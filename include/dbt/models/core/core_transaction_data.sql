@@ -79,9 +79,18 @@ member as (
     left join {{ source('state', 'core_recon_match') }} as recon on identity.native_reference = recon.native_reference
 ),
 
+-- One pass over the sightings of each key. The money is what was frozen at first sight; later sightings that differ are
+-- a conflict, never a change.
 payment as (
     select
         member.posting_key,
+        max(member.source_key) filter (where member.is_founder) as source_key,
+        max(member.occurrence) filter (where member.is_founder) as occurrence,
+        max(member.held_as) filter (where member.is_founder) as held_as,
+        max(member.lender) filter (where member.is_founder) as lender,
+        max(member.loan_id) filter (where member.is_founder) as loan_id,
+        max(member.business_date) filter (where member.is_founder) as business_date,
+        max(member.amount) filter (where member.is_founder) as amount,
         array_agg(distinct member.channel order by member.channel) as channels_seen,
         count(*)::integer as sightings,
         min(member.seen_at) as first_seen_at,
@@ -97,21 +106,7 @@ payment as (
         bool_or(member.is_matched) as is_matched
     from member
     group by member.posting_key
-),
-
--- The money is what was frozen at first sight; later sightings that differ are a conflict, never a change.
-frozen as (
-    select
-        member.posting_key,
-        member.source_key,
-        member.occurrence,
-        member.held_as,
-        member.lender,
-        member.loan_id,
-        member.business_date,
-        member.amount
-    from member
-    where member.is_founder
+    having bool_or(member.is_founder)
 ),
 
 stream as (
@@ -124,50 +119,37 @@ stream as (
     group by channel.lender, channel.stream
 ),
 
-exception as (
-    select
-        open.subject as posting_key,
-        bool_or(open.kind = 'identity_conflict') as is_conflict,
-        bool_or(open.kind = 'missing_in_file') as is_missing_in_file,
-        bool_or(open.kind = 'missing_in_gateway') as is_missing_in_gateway
-    from {{ source('state', 'core_recon_exception') }} as open
-    where
-        open.state = 'open'
-        and open.kind in ('identity_conflict', 'missing_in_file', 'missing_in_gateway')
-        {% if is_incremental() %}and open.subject in (select effective.posting_key from effective){% endif %}
-    group by open.subject
-),
-
 judged as (
     select
-        frozen.*,
-        payment.channels_seen,
-        payment.sightings,
-        payment.first_seen_at,
-        payment.gateway_payment_reference,
-        payment.bank_reference,
-        payment.payment_status,
-        payment.stream,
-        payment.is_posting_channel_seen,
+        payment.*,
         -- a stream that the lender's mapping no longer has is never posted
         coalesce(stream.posting_policy, 'never') as posting_policy,
         lender.payment_type_id,
-        frozen.business_date < lender.post_from as is_historic,
-        frozen.held_as is not null and decision.posting_key is null as is_held,
+        payment.business_date < lender.post_from as is_historic,
+        payment.held_as is not null and decision.posting_key is null as is_held,
         coalesce(exception.is_conflict, false) as is_conflict,
         case
-            when not coalesce(stream.is_two_sided, false) or frozen.business_date < lender.post_from then 'not_applicable'
+            when not coalesce(stream.is_two_sided, false) or payment.business_date < lender.post_from then 'not_applicable'
             when payment.is_matched then 'matched'
             when exception.is_missing_in_file then 'missing_in_file'
             when exception.is_missing_in_gateway then 'missing_in_gateway'
             else 'pending'
         end as reconciliation_status
-    from frozen
-    inner join payment on frozen.posting_key = payment.posting_key
-    inner join {{ source('state', 'core_lender') }} as lender on frozen.lender = lender.lender
-    left join stream on frozen.lender = stream.lender and payment.stream = stream.stream
-    left join {{ source('state', 'core_payment_decision') }} as decision on frozen.posting_key = decision.posting_key
-    left join exception on frozen.posting_key = exception.posting_key
+    from payment
+    inner join {{ source('state', 'core_lender') }} as lender on payment.lender = lender.lender
+    left join stream on payment.lender = stream.lender and payment.stream = stream.stream
+    left join {{ source('state', 'core_payment_decision') }} as decision on payment.posting_key = decision.posting_key
+    cross join lateral (
+        select
+            bool_or(question.kind = 'identity_conflict') as is_conflict,
+            bool_or(question.kind = 'missing_in_file') as is_missing_in_file,
+            bool_or(question.kind = 'missing_in_gateway') as is_missing_in_gateway
+        from {{ source('state', 'core_recon_exception') }} as question
+        where
+            question.subject = payment.posting_key
+            and question.state = 'open'
+            and question.kind in ('identity_conflict', 'missing_in_file', 'missing_in_gateway')
+    ) as exception
 )
 
 select

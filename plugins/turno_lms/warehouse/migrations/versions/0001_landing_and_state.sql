@@ -55,7 +55,8 @@ create table core.core_lender_webhook_rule (
     resolves text not null check (resolves in ('loan_id', 'umrn')),
     primary key (lender, gateway, precedence)
 );
-comment on table core.core_lender_webhook_rule is 'Where a gateway payment carries the loan id: a dotted field of the payload, split and part.';
+comment on table core.core_lender_webhook_rule is
+'Where a gateway payment carries the loan id: a dotted field of the payload, split and part.';
 
 -- ---------------------------------------------------------------- landing: files
 

@@ -27,11 +27,12 @@ lint: bootstrap ## style, types and SQL
 	@$(BIN)/sqlfluff lint --disable-progress-bar include/dbt
 	@cd plugins && $(BIN)/sqlfluff lint --disable-progress-bar turno_lms
 
-faults: bootstrap ## the long fault campaigns: processes killed while money is posted
+faults: bootstrap ## the long fault campaigns: processes killed while money is posted (ROUNDS=20)
 	@$(BIN)/python -m tests.faults.campaign --rounds 20
 
 bench: bootstrap ## one area's speed beside its limit: make bench AREA=ingestion
-	@$(BIN)/python -m benchmarks $(AREA)
+	@test -f "benchmarks/$(AREA).py" || { echo "no benchmark '$(AREA)' in benchmarks/" >&2; exit 2; }
+	@$(BIN)/python -m benchmarks.$(AREA)
 
 lock: bootstrap ## write the locked requirements anew from the .in files
 	@scripts/lock.sh

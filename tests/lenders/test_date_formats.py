@@ -28,14 +28,20 @@ def test_the_pattern_of_a_format(date_format: str, text: str, fits: bool) -> Non
 
 @pytest.mark.parametrize(
     "formats",
-    [("%d/%m/%Y", "%d-%m-%Y"), ("%d/%m/%Y", "%d/%m/%y"), ("%d-%b-%Y", "excel_serial"), ("%d-%b-%y", "%Y-%m-%d")],
+    [
+        ("%d/%m/%Y", "%d-%m-%Y"),
+        ("%d/%m/%Y", "%d/%m/%y"),
+        ("%d-%b-%Y", "excel_serial"),
+        ("%d-%b-%y", "%Y-%m-%d"),
+    ],
 )
 def test_formats_that_cannot_be_mistaken_for_each_other(formats: tuple[str, ...]) -> None:
     check_date_formats(formats)
 
 
 @pytest.mark.parametrize(
-    "formats", [("%d/%m/%y", "%y/%m/%d"), ("%d/%m/%Y", "%m/%d/%Y"), ("%Y-%m-%d", "%Y-%d-%m"), ("%d%m%y", "%y%m%d")]
+    "formats",
+    [("%d/%m/%y", "%y/%m/%d"), ("%d/%m/%Y", "%m/%d/%Y"), ("%Y-%m-%d", "%Y-%d-%m"), ("%d%m%y", "%y%m%d")],
 )
 def test_formats_that_read_one_text_as_two_days_are_refused(formats: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match=r"ambiguous|day first"):

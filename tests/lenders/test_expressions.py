@@ -2,7 +2,15 @@
 
 import pytest
 
-from turno_lms.lenders.expressions import Amount, Constant, FormulaError, Multiple, Sum, amounts_in, parse_formula
+from turno_lms.lenders.expressions import (
+    Amount,
+    Constant,
+    FormulaError,
+    Multiple,
+    Sum,
+    amounts_in,
+    parse_formula,
+)
 
 
 def test_precedence_is_that_of_arithmetic() -> None:
@@ -12,7 +20,9 @@ def test_precedence_is_that_of_arithmetic() -> None:
 
 
 def test_brackets_and_signs() -> None:
-    assert parse_formula("-(net - fee) * 3") == Multiple(3, Multiple(-1, Sum("-", Amount("net"), Amount("fee"))))
+    assert parse_formula("-(net - fee) * 3") == Multiple(
+        3, Multiple(-1, Sum("-", Amount("net"), Amount("fee")))
+    )
 
 
 def test_constants_are_exact_rupees() -> None:

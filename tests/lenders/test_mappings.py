@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from turno_lms.domain.names import RESERVED_SLUGS
+from turno_lms.domain.names import check_slug
 from turno_lms.ingestion.umrn import ALL_LENDERS
 from turno_lms.lenders.registry import load_lender, load_lenders
 
@@ -14,12 +14,18 @@ def version(path: Path) -> str:
 
 
 def test_the_shipped_lenders_and_their_products() -> None:
-    assert {slug: lender.fineract.product_id for slug, lender in load_lenders().items()} == {"gb": 1, "ugro": 2, "axle": 3}
+    assert {slug: lender.fineract.product_id for slug, lender in load_lenders().items()} == {
+        "gb": 1,
+        "ugro": 2,
+        "axle": 3,
+    }
 
 
 def test_every_channel_belongs_to_one_stream() -> None:
     lenders = load_lenders()
-    assert lenders["gb"].stream_of("file:nach_response") == lenders["gb"].stream_of("razorpay") == "nach_debits"
+    assert (
+        lenders["gb"].stream_of("file:nach_response") == lenders["gb"].stream_of("razorpay") == "nach_debits"
+    )
     assert lenders["axle"].streams["gateway_payments"].posts == "razorpay"
     assert lenders["axle"].stream_of("file:razorpay_settlement") == "gateway_payments"
 
@@ -33,7 +39,9 @@ def test_comments_and_order_do_not_change_the_mapping_version(mappings: Path) ->
     assert version(path) == before
 
 
-@pytest.mark.parametrize(("old", "new"), [("percent: 20", "percent: 21"), ("Bounced, ", ""), ("%d-%b-%Y", "%d-%m-%Y")])
+@pytest.mark.parametrize(
+    ("old", "new"), [("percent: 20", "percent: 21"), ("Bounced, ", ""), ("%d-%b-%Y", "%d-%m-%Y")]
+)
 def test_any_change_of_content_changes_the_mapping_version(mappings: Path, old: str, new: str) -> None:
     path = mappings / "ugro.yml"
     before, text = version(path), path.read_text(encoding="utf-8")
@@ -43,4 +51,5 @@ def test_any_change_of_content_changes_the_mapping_version(mappings: Path, old: 
 
 
 def test_no_lender_can_take_the_slug_that_stands_for_all() -> None:
-    assert ALL_LENDERS in RESERVED_SLUGS
+    with pytest.raises(ValueError, match="lender slug"):
+        check_slug(ALL_LENDERS)

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from psycopg import sql
-from receiver_process import PROJECT, Receiver, receiver_requirements, start_receiver
 
 from local_stack.databases import Databases
+from tests.webhook_receiver.receiver_database import prepare_receiver_database
+from tests.webhook_receiver.receiver_process import PROJECT, Receiver, receiver_requirements, start_receiver
 from turno_lms.warehouse.connection import WarehouseConnection, connect
-
-ACCOUNTS = (("axle", "razorpay"), ("axle", "cashfree"), ("gb", "razorpay"), ("bare", "razorpay"))
 
 
 @pytest.fixture(scope="session")
@@ -40,18 +38,6 @@ def _has_requirements(python: Path) -> bool:
     ).stdout.split()
     wanted = {pin for pin in receiver_requirements() if not pin.startswith("tzdata")}  # Windows only
     return wanted <= {name.replace("_", "-") for name in installed}
-
-
-def prepare_receiver_database(server: Databases, name: str, template: str) -> str:
-    """A migrated database with the partitions that `turno lenders apply` makes; the URL of the receiver's role."""
-    server.ensure_database(name, template=template)
-    with connect(server.url(name), autocommit=True) as conn:
-        for lender, gateway in ACCOUNTS:
-            statement = sql.SQL("create table raw.{} partition of raw.{} for values in ({})")
-            partition = sql.Identifier(f"raw_{lender}_{gateway}_api")
-            parent = sql.Identifier(f"raw_{gateway}_api")
-            conn.execute(statement.format(partition, parent, sql.Literal(lender)))
-    return server.url(name, "turno_receiver")
 
 
 @pytest.fixture(scope="session")

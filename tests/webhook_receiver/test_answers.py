@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from receiver_process import (
+
+from tests.webhook_receiver.receiver_process import (
     AXLE_PREVIOUS,
     CASHFREE,
     GB_SECRET,
@@ -13,7 +14,6 @@ from receiver_process import (
     raw_request,
     razorpay_headers,
 )
-
 from turno_lms.warehouse.connection import WarehouseConnection
 
 LIMIT = 256 * 1024

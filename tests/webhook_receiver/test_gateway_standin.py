@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 import uvicorn
-from receiver_process import AXLE_SECRET, PROJECT, SECRETS, Receiver, start_receiver
 
 from local_stack.gateways.client import send_payments
 from local_stack.gateways.delivery import Courier
@@ -24,6 +23,7 @@ from local_stack.gateways.server import API_KEY_ID, API_KEY_SECRET, build_app
 from local_stack.gateways.webhooks import webhooks_of
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, StackError, free_port, spawn, stop_child, wait_until
+from tests.webhook_receiver.receiver_process import AXLE_SECRET, PROJECT, SECRETS, Receiver, start_receiver
 from turno_lms.warehouse.connection import WarehouseConnection
 
 INDIA = ZoneInfo("Asia/Kolkata")

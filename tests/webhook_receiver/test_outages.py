@@ -12,11 +12,17 @@ from typing import Self
 
 import psycopg
 import pytest
-from conftest import prepare_receiver_database
-from receiver_process import RAZORPAY, Receiver, captured, razorpay_headers, start_receiver
 
 from local_stack import postgres
 from local_stack.processes import free_port, wait_until
+from tests.webhook_receiver.receiver_database import prepare_receiver_database
+from tests.webhook_receiver.receiver_process import (
+    RAZORPAY,
+    Receiver,
+    captured,
+    razorpay_headers,
+    start_receiver,
+)
 from turno_lms.warehouse.connection import connect
 from turno_lms.warehouse.migrate import migrate
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from receiver_process import SECRETS, make_mappings
 
+from tests.webhook_receiver.receiver_process import SECRETS, make_mappings
 from webhook_receiver.settings import Account, Secrets, SettingsError, read_settings
 
 DATABASE = {"TURNO_RECEIVER_DATABASE_URL": "postgresql://receiver@db/warehouse"}

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from receiver_process import (
+
+from tests.webhook_receiver.receiver_process import (
     CASHFREE,
     GB_SECRET,
     RAZORPAY,
@@ -14,7 +15,6 @@ from receiver_process import (
     cashfree_headers,
     razorpay_headers,
 )
-
 from turno_lms.warehouse.connection import WarehouseConnection
 
 

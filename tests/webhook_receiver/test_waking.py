@@ -8,10 +8,16 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from airflow_api import AirflowApi
-from receiver_process import RAZORPAY, Receiver, captured, razorpay_headers, start_receiver
 
 from local_stack.processes import free_port, wait_until
+from tests.webhook_receiver.airflow_api import AirflowApi
+from tests.webhook_receiver.receiver_process import (
+    RAZORPAY,
+    Receiver,
+    captured,
+    razorpay_headers,
+    start_receiver,
+)
 from webhook_receiver.wake import run_id, window_end
 
 WINDOW = 1  # seconds, as AirflowApi.environment sets it

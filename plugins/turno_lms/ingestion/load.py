@@ -94,7 +94,9 @@ def _stage_file(
         layout_rows += judged.layout_rows
         file_rows += len(chunk.rows)
     if read.rows + layout_rows != file_rows:
-        raise _does_not_tie(row["key"], f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout")
+        raise _does_not_tie(
+            row["key"], f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout"
+        )
     return read, layout_rows
 
 

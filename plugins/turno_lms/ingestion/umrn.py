@@ -33,8 +33,8 @@ from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 KIND = "umrn_master"
-ALL_LENDERS = "all"
-"""Stands for the lender in the log: one file may hold several lenders' mandates. No lender may have this slug."""
+ALL_LENDERS = "*"
+"""Stands for the lender in the log: one file may hold several lenders' mandates. No slug looks like this."""
 
 UMRN_PLACE = FilePlace(ALL_LENDERS, KIND, "umrn/", "*.csv")
 LAYOUT_VERSION = "umrn-master-1"

@@ -6,8 +6,8 @@ the text must match before it is parsed at all. A leading zero may be missing (5
 
 import re
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from itertools import combinations
+from datetime import datetime
+from itertools import combinations, permutations
 
 EXCEL_SERIAL = "excel_serial"
 """In place of a format: days since 1899-12-30, as a workbook stores a date (46027 is 2026-01-05)."""
@@ -18,6 +18,8 @@ _DIRECTIVES = {
 }  # fmt: skip
 _DIRECTIVE = re.compile("%(.)")
 _UNSEPARATED = re.compile("%.%")
+# Day, month and year are three different numbers that each could be any of the three: a mix-up always shows.
+_TELLING = tuple(datetime(2000 + y, m, d, 9, 30) for y, m, d in permutations((3, 10, 12)))  # noqa: DTZ001  # wall clock
 _NEEDED = (("d", "day (%d)"), ("mbB", "month (%m, %b or %B)"), ("Yy", "year (%Y or %y)"))
 
 
@@ -62,16 +64,14 @@ def _check_format(date_format: str) -> None:
 
 def _check_pair(first: str, second: str) -> None:
     pattern = re.compile(format_pattern(second))
-    moment = datetime(2001, 1, 1, 9, 30)  # noqa: DTZ001  # a sample text's wall clock, not a moment
-    for _ in range(12 * 366):
+    for moment in _TELLING:
         text = moment.strftime(first)
         if pattern.fullmatch(text) and _differs(text, second, moment):
             raise ValueError(f"{first!r} and {second!r} together are ambiguous: {text!r} could be two dates")
-        moment += timedelta(days=1)
 
 
 def _differs(text: str, date_format: str, moment: datetime) -> bool:
     try:
-        return datetime.strptime(text, date_format).date() != moment.date()  # noqa: DTZ007  # only the day is compared
+        return datetime.strptime(text, date_format).date() != moment.date()  # noqa: DTZ007  # only the day counts
     except ValueError:
         return False

@@ -75,7 +75,7 @@ def _lender(document: Document) -> Lender:
 
 
 def _problem(document: Document, details: ErrorDetails) -> Problem:
-    place = _place(document.data, details["loc"])
+    place = _place(document.data, (*details["loc"], *details.get("ctx", {}).get("place", ())))
     message = details["msg"].removeprefix("Value error, ")
     if details["type"] == "unknown_key":
         return document.problem((*place, details["ctx"]["key"]), f"{_dotted(place)}{message}")

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -17,10 +17,10 @@ from croniter import croniter  # type: ignore[import-untyped]  # ships no types
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from turno_lms.domain.money import rupees
+from turno_lms.domain.money import AmountError, rupees
 from turno_lms.domain.names import check_slug
 from turno_lms.lenders.date_formats import check_date_formats
-from turno_lms.lenders.expressions import Formula, amounts_in, parse_formula
+from turno_lms.lenders.expressions import Formula, FormulaError, amounts_in, parse_formula
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
@@ -46,6 +46,11 @@ STANDARD_TYPES = {
 }  # fmt: skip
 """The standard columns a mapping can fill, each with the one type it may have."""
 _LOOK_AROUND = re.compile(r"\(\?[^:]|\\[1-9]")
+
+
+def wrong(message: str, *place: str) -> PydanticCustomError:
+    """A complaint about a key some steps below the part that is being checked, so that it is told with that key's line."""
+    return PydanticCustomError("wrong", "{message}", {"message": message, "place": place})
 
 
 class Part(BaseModel):
@@ -234,7 +239,7 @@ class StandardColumns(Part):
     def _types_fit(self) -> Self:
         for name, column in self.items():
             if column.type != STANDARD_TYPES[name]:
-                raise ValueError(f"{name} must be of type {STANDARD_TYPES[name]}, not {column.type}")
+                raise wrong(f"must be of type {STANDARD_TYPES[name]}, not {column.type}", name)
         if (self.loan_id is None) == (self.umrn is None):
             raise ValueError("map exactly one of loan_id and umrn")
         return self
@@ -338,14 +343,17 @@ class FileKind(Part):
     def _helpers_have_own_names(cls, helpers: dict[str, AnyColumn]) -> dict[str, AnyColumn]:
         taken = sorted(set(helpers) & set(STANDARD_TYPES))
         if taken:
-            raise ValueError(f"{taken[0]} is a standard column: map it under columns")
+            raise wrong("is a standard column: map it under columns", taken[0])
         return helpers
 
     @field_validator("compute")
     @classmethod
     def _safe(cls, compute: dict[str, str]) -> dict[str, str]:
-        for text in compute.values():
-            parse_formula(text)
+        for name, text in compute.items():
+            try:
+                parse_formula(text)
+            except FormulaError as error:
+                raise wrong(str(error), name) from error
         return compute
 
     @model_validator(mode="after")
@@ -353,9 +361,9 @@ class FileKind(Part):
         if (self.columns.amount is None) == ("amount" not in self.compute):
             raise ValueError("amount must be either mapped under columns or computed")
         if self.columns.charge is not None and "charge" in self.compute:
-            raise ValueError("charge is both mapped and computed")
+            raise wrong("charge is both mapped and computed", "compute", "charge")
         if isinstance(self.columns.amount, AmountColumn) and not self.columns.amount.required:
-            raise ValueError("amount is always required: a blank one is not zero")
+            raise wrong("is always required: a blank amount is not zero", "columns", "amount")
         for name, formula in self.formulas.items():
             self._check_formula(name, formula)
         for name, rule in self.filters.items():
@@ -379,22 +387,29 @@ class FileKind(Part):
         known = self._amount_names() | ({"charge"} & set(self.compute) if name == "amount" else set())
         unknown = sorted(amounts_in(formula) - known)
         if unknown:
-            raise ValueError(
-                f"compute.{name}: {unknown[0]!r} is no amount column; there are {', '.join(sorted(known))}"
-            )
+            raise wrong(f"{unknown[0]!r} is no amount column; there are {_listed(known)}", "compute", name)
 
     def _check_filter(self, name: str, rule: Filter) -> None:
         computed = dict.fromkeys(self.compute, "amount")
         types = {known: column.type for known, column in self.mapped.items()} | computed
         if rule.column not in types:
-            raise ValueError(
-                f"filters.{name}: {rule.column!r} is no column; there are {', '.join(sorted(types))}"
-            )
+            raise wrong(f"{rule.column!r} is no column; there are {_listed(types)}", "filters", name)
         if types[rule.column] not in ("amount", "text", "status"):
-            raise ValueError(f"filters.{name}: a column of type {types[rule.column]} cannot be filtered on")
+            raise wrong(f"a column of type {types[rule.column]} cannot be filtered on", "filters", name)
         if types[rule.column] == "amount":
-            for text in rule.keep or rule.drop:
-                rupees(text)
+            _check_amounts(rule.keep or rule.drop, name)
+
+
+def _check_amounts(texts: Iterable[str], name: str) -> None:
+    for text in texts:
+        try:
+            rupees(text)
+        except AmountError as error:
+            raise wrong(str(error), "filters", name) from error
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 class WebhookRule(Part):
@@ -446,7 +461,7 @@ class Lender(Part):
     def _plain_pattern(cls, pattern: str) -> str:
         if _LOOK_AROUND.search(pattern):
             raise ValueError(
-                "look-around, flags and back-references are not portable between our engines; leave them out"
+                "look-around, flags and back-references differ between our engines; leave them out"
             )
         try:
             re.compile(pattern)
@@ -456,20 +471,22 @@ class Lender(Part):
 
     @model_validator(mode="after")
     def _streams_cover_channels(self) -> Self:
-        reported = [channel for stream in self.streams.values() for channel in stream.channels]
-        twice = sorted({channel for channel in reported if reported.count(channel) > 1})
-        if twice:
-            raise ValueError(
-                f"streams: channel {twice[0]} is named more than once; a channel reports one stream"
-            )
-        configured = {*(f"{FILE_CHANNEL}{kind}" for kind in self.files), *self.gateways}
-        missing = sorted(set(reported) - configured)
-        if missing:
-            raise ValueError(f"streams: channel {missing[0]} is not described under files or gateways")
-        idle = sorted(configured - set(reported))
-        if idle:
-            raise ValueError(
-                f"streams: no stream names the channel {idle[0]}; its money would never be posted or compared"
+        described = {*(f"{FILE_CHANNEL}{kind}" for kind in self.files), *self.gateways}
+        reported: set[str] = set()
+        for name, stream in self.streams.items():
+            for channel in stream.channels:
+                if channel not in described:
+                    raise wrong(
+                        f"channel {channel} is not described under files or gateways", "streams", name
+                    )
+                if channel in reported:
+                    raise wrong(
+                        f"channel {channel} is named before; a channel reports one stream", "streams", name
+                    )
+                reported.add(channel)
+        for idle in sorted(described - reported):
+            raise wrong(
+                f"no stream names the channel {idle}: its money would never be posted or compared", "streams"
             )
         return self
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from contract_client import Borrower, Fineract
 
 from local_stack.processes import LOOPBACK, free_port, spawn, stop_child
+from tests.contracts.fineract.contract_client import Borrower, Fineract
 
 _START_SECONDS = 60
 _POLL_SECONDS = 0.05

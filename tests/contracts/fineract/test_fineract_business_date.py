@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from contract_client import FORMAT, Borrower, Fineract, code_of
+
+from tests.contracts.fineract.contract_client import FORMAT, Borrower, Fineract, code_of
 
 SetDate = Callable[[str], None]
 SWITCH = "/configurations/name/enable-business-date"

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import requests
-from contract_client import Borrower, Fineract, LoanAccount, unique
+
+from tests.contracts.fineract.contract_client import Borrower, Fineract, LoanAccount, unique
 
 AT_ONCE = 8
 

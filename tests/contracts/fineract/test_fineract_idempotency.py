@@ -1,7 +1,8 @@
 """The Idempotency-Key: scope, replay of success and failure, and what is not remembered."""
 
 import pytest
-from contract_client import FORMAT, Borrower, LoanAccount, code_of, read, unique
+
+from tests.contracts.fineract.contract_client import FORMAT, Borrower, LoanAccount, code_of, read, unique
 
 CACHED = "x-served-from-cache"
 

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from contract_client import (
+from tests.contracts.fineract.contract_client import (
     FLAT,
     FORMAT,
     MONTHS,

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 import requests
-from contract_client import FORMAT, Borrower, Fineract, LoanAccount, code_of, read, unique
+
+from tests.contracts.fineract.contract_client import (
+    FORMAT,
+    Borrower,
+    Fineract,
+    LoanAccount,
+    code_of,
+    read,
+    unique,
+)
 
 DISBURSED = "2025-01-05"
 

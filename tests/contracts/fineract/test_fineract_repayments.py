@@ -7,7 +7,16 @@ each month from February on, 13,440 in all.
 from decimal import Decimal
 
 import pytest
-from contract_client import FORMAT, Borrower, LoanAccount, code_of, portions, read, unique
+
+from tests.contracts.fineract.contract_client import (
+    FORMAT,
+    Borrower,
+    LoanAccount,
+    code_of,
+    portions,
+    read,
+    unique,
+)
 
 ONLY_REPAYMENTS = (
     "error.msg.loan.transaction.adjustment.is.only.allowed.to."

@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from contract_client import (
+
+from tests.contracts.fineract.contract_client import (
     DAILY,
     DECLINING,
     EQUAL_INSTALLMENTS,

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import requests
-from contract_client import Borrower, Fineract, LoanAccount, unique
+
+from tests.contracts.fineract.contract_client import Borrower, Fineract, LoanAccount, unique
 
 Start = Callable[[Path], AbstractContextManager[tuple[Fineract, "subprocess.Popen[bytes]"]]]
 

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 import requests
-from contract_client import FORMAT, Borrower, Fineract, LoanAccount, code_of, read, unique
+
+from tests.contracts.fineract.contract_client import (
+    FORMAT,
+    Borrower,
+    Fineract,
+    LoanAccount,
+    code_of,
+    read,
+    unique,
+)
 
 CACHED = "x-served-from-cache"
 

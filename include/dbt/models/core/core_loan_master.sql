@@ -10,7 +10,30 @@
     )
 }}
 
-with touched_
+with touched_loan as (
+    select loan.fineract_loan_id
+    from {{ ref('base_loan') }} as loan
+    {% if is_incremental() %}
+    where loan.{{ touched_since() }}
+    union
+    select loan.fineract_loan_id
+    from {{ ref('core_transaction_data') }} as payment
+    inner join {{ ref('base_loan') }} as loan on payment.loan_id = loan.loan_id
+    where payment.{{ touched_since() }}
+    union
+    select loan.fineract_loan_id
+    from ({{ changed_subjects(['posting']) }}) as changed
+    inner join {{ source('state', 'core_transaction_data_processed') }} as processed
+        on changed.subject = processed.posting_key
+    inner join {{ ref('base_loan') }} as loan on processed.loan_id = loan.loan_id
+    union
+    -- a linked payment leaves core_transaction_data, and with it the loan it stood under
+    select loan.fineract_loan_id
+    from ({{ changed_subjects(['decision']) }}) as changed
+    inner join {{ source('state', 'core_payment_identity') }} as identity on changed.subject = identity.posting_key
+    inner join {{ ref('base_loan') }} as loan on identity.loan_id = loan.loan_id
+    {% endif %}
+)
 
 select
     loan.fineract_loan_id,

@@ -160,7 +160,7 @@ select
     judged.lender,
     judged.loan_id,
     judged.business_date,
-    judged.amount,
+    judged.amount::numeric(18, 2) as amount,
     judged.stream,
     judged.channels_seen,
     judged.sightings,

@@ -3,7 +3,7 @@
 STATE := $(or $(TURNO_STATE),$(CURDIR)/.turno)
 BIN := $(STATE)/venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo demo-once test lint faults bench lock lock-check clean
+.PHONY: help bootstrap demo demo-once test lint faults lock lock-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -12,27 +12,23 @@ bootstrap: ## install the locked environment (the others do it by themselves)
 	@scripts/bootstrap.sh
 
 demo: bootstrap ## files from S3 to posted repayments, in the real Airflow; stays up until Ctrl-C
-	@$(BIN)/turno demo
+	@"$(BIN)/turno" demo
 
 demo-once: bootstrap ## the same, then stop; status 0 only if every figure ties
-	@$(BIN)/turno demo --once
+	@"$(BIN)/turno" demo --once
 
 test: bootstrap ## every test, on services of its own
-	@$(BIN)/python -m pytest
+	@"$(BIN)/python" -m pytest
 
 lint: bootstrap ## style, types and SQL
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --disable-progress-bar include/dbt
-	@cd plugins && $(BIN)/sqlfluff lint --disable-progress-bar turno_lms
+	@"$(BIN)/ruff" check .
+	@"$(BIN)/ruff" format --check .
+	@"$(BIN)/mypy"
+	@"$(BIN)/sqlfluff" lint --disable-progress-bar include/dbt
+	@cd plugins && "$(BIN)/sqlfluff" lint --disable-progress-bar turno_lms
 
 faults: bootstrap ## the long fault campaigns: processes killed while money is posted (ROUNDS=20)
-	@$(BIN)/python -m tests.faults.campaign --rounds 20
-
-bench: bootstrap ## one area's speed beside its limit: make bench AREA=ingestion
-	@test -f "benchmarks/$(AREA).py" || { echo "no benchmark '$(AREA)' in benchmarks/" >&2; exit 2; }
-	@$(BIN)/python -m benchmarks.$(AREA)
+	@"$(BIN)/python" -m tests.faults.campaign --rounds $(or $(ROUNDS),20)
 
 lock: bootstrap ## write the locked requirements anew from the .in files
 	@scripts/lock.sh

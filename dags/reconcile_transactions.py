@@ -38,7 +38,6 @@ with DAG(
     def record_matches() -> dict[str, Any]:
         """Turn what the models propose into matches and exceptions that stay."""
         from turno_lms.reconciliation.matches import record_matches
-
         from turno_lms.warehouse.connection import connect
 
         with connect() as conn:

@@ -24,7 +24,6 @@ LOGIN_ROLES = ("turno_app", "turno_dbt", "turno_receiver")
 def prepare_warehouse(stack: StackEnvironment) -> str:
     """Make the warehouse, bring it to its newest version, apply the lender mappings."""
     from turno_lms.lenders.apply import apply_lenders
-
     from turno_lms.lenders.registry import load_lenders
     from turno_lms.warehouse.connection import connect
     from turno_lms.warehouse.migrate import migrate

@@ -49,7 +49,7 @@ _LOOK_AROUND = re.compile(r"\(\?[^:]|\\[1-9]")
 
 
 def wrong(message: str, *place: str) -> PydanticCustomError:
-    """A complaint about a key some steps below the part that is being checked, so that it is told with that key's line."""
+    """A complaint about a key some steps below the part being checked: it is told with that key's line."""
     return PydanticCustomError("wrong", "{message}", {"message": message, "place": place})
 
 

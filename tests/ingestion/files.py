@@ -41,14 +41,24 @@ Cells = Sequence[Any]
 
 
 def debit(
-    umrn: str = UMRN, amount: str = "5,499.00", day: str = "05/01/2026", status: str = "Success", reference: str = "T1", reason: str = ""
+    umrn: str = UMRN,
+    amount: str = "5,499.00",
+    day: str = "05/01/2026",
+    status: str = "Success",
+    reference: str = "T1",
+    reason: str = "",
 ) -> tuple[str, ...]:
     """One row of GB's NACH response."""
     return ("1", umrn, amount, day, status, "04" if reason else "", reason, reference)
 
 
 def credit(
-    umrn: str = UMRN, day: Any = "05-Jan-2026", amount: Any = "1,23,456.00", status: str = "Realised", receipt: str = "R1", utr: str = "U1"
+    umrn: str = UMRN,
+    day: Any = "05-Jan-2026",
+    amount: Any = "1,23,456.00",
+    status: str = "Realised",
+    receipt: str = "R1",
+    utr: str = "U1",
 ) -> tuple[Any, ...]:
     """One row of UGRO's repayment statement, with its two trailing blank columns."""
     return (umrn, day, amount, status, "", receipt, utr, None, None)

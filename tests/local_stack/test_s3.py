@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3  # noqa: TID253  a test, not a DAG
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 

@@ -56,6 +56,10 @@ def _load(conn: WarehouseConnection, s3: ObjectStore, lender: Lender, file: Lend
         row = archive(conn, s3, file, row, path)
         with conn.transaction():
             conn.execute(queries.LOCK, (f"load {lender.slug}",))
+            if conn.execute(queries.READ_LENDER, (lender.slug,)).fetchone() is None:
+                raise LookupError(
+                    f"the warehouse does not know lender {lender.slug}: run `turno lenders apply`"
+                )
             return log.same_content(conn, row) or _load_rows(conn, lender, kind, path, row)
 
 

@@ -125,3 +125,5 @@ set valid_to = excluded.valid_to, loaded_by_run = excluded.loaded_by_run, loaded
 """
 
 READ_LENDERS = "select lender from core.core_lender"
+
+READ_LENDER = "select lender from core.core_lender where lender = %s"

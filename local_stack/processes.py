@@ -123,17 +123,19 @@ def stop_sessions(sessions: Iterable[Session], *, patience: float = STOP_SECONDS
         for session in together:
             session.ask_to_end()
         wait_until(partial(_leaders_ended, together), seconds=patience)
-        for session in together:
-            session.kill()
-        wait_until(partial(_all_ended, together), seconds=STOP_SECONDS)  # a kill takes a moment
+        wait_until(partial(_killed, together), seconds=STOP_SECONDS)
 
 
 def _leaders_ended(sessions: list[Session]) -> bool:
     return not any(session.leader.alive for session in sessions)
 
 
-def _all_ended(sessions: list[Session]) -> bool:
-    return not any(session.members() for session in sessions)
+def _killed(sessions: list[Session]) -> bool:
+    """Kill what is left, and whether nothing was: asked again, as a process may have started another meanwhile."""
+    left = [session for session in sessions if session.members()]
+    for session in left:
+        session.kill()
+    return not left
 
 
 def stop_child(process: subprocess.Popen[Any], *, first: int = signal.SIGTERM) -> None:

@@ -14,6 +14,7 @@ from local_stack import postgres
 from local_stack.databases import Databases
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, free_port, spawn, stop_child, wait_until
+from tests.dbt.project import DbtProject, dbt_project
 from turno_lms.warehouse.connection import WarehouseConnection, connect
 from turno_lms.warehouse.migrate import migrate
 
@@ -84,6 +85,22 @@ def warehouse(warehouse_url: str) -> Iterator[WarehouseConnection]:
     """An open connection (superuser, dict rows) to the test's warehouse."""
     with connect(warehouse_url) as conn:
         yield conn
+
+
+@pytest.fixture(scope="session")
+def built_project(
+    postgres_server: Databases, warehouse_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DbtProject]:
+    """The dbt project on one warehouse of the session, every model built once. Several rooms work on what it derives."""
+    with dbt_project(postgres_server, warehouse_template, tmp_path_factory.mktemp("dbt")) as project:
+        yield project
+
+
+@pytest.fixture
+def project(built_project: DbtProject) -> DbtProject:
+    """The session's dbt project, emptied."""
+    built_project.empty()
+    return built_project
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,9 @@ _POLL_SECONDS = 1.0
 _NEWS_SECONDS = 15.0
 _STANDSTILL_SECONDS = 12.0  # an asset wakes its DAG within a few seconds
 _MOST_NUDGES = 4
-_WAITS_FOR_FILES = "ingest__"
+_MOST_SECONDS = 1200.0
+_INGEST = "ingest__"
+_UMRN_MASTER = "load_umrn_master"
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Watch:
     _last_news: float = 0.0
     _told: set[str] = field(default_factory=set)
     _nudges: int = 0
+    _deadline: float = field(default_factory=lambda: time.monotonic() + _MOST_SECONDS)
 
     def start(self, dag_id: str, purpose: str = "") -> DagRun:
         """Trigger a run named after this demo, such as `demo-1-second-delivery`."""
@@ -43,14 +46,14 @@ class Watch:
         self.say(f"{run.label} triggered")
         return run
 
-    def wait_for(self, runs: Collection[DagRun]) -> list[DagRun]:
-        """Return these runs once all have ended, well or badly."""
+    def wait_for(self, runs: Collection[DagRun]) -> None:
+        """Return when all of these runs have ended, well or badly."""
         while True:
             now = [self.api.run(run.dag_id, run.run_id) for run in runs]
             self._tell(now)
             if all(run.is_over for run in now):
-                return now
-            time.sleep(_POLL_SECONDS)
+                return
+            self._pause()
 
     def settle(self, *, reconciled: bool) -> None:
         """Return when no pipeline runs and nothing is left to do; `reconciled` counts what awaits reconciliation too.
@@ -69,7 +72,15 @@ class Watch:
                 self._nudge(left)
                 quiet_since = None
             self._news(active, left)
-            time.sleep(_POLL_SECONDS)
+            self._pause()
+
+    def _pause(self) -> None:
+        if time.monotonic() > self._deadline:
+            active = ", ".join(run.label for run in self._active()) or "nothing"
+            raise StackError(
+                f"no rest after {_MOST_SECONDS:.0f} s; still active: {active}; see Airflow's screens"
+            )
+        time.sleep(_POLL_SECONDS)
 
     def failed(self) -> list[DagRun]:
         """The runs of the watch that ended badly, oldest first."""
@@ -130,8 +141,9 @@ class Watch:
 
 
 def _waits_for_files(run: DagRun) -> bool:
-    """Whether the clock started it to wait for a lender's next file, which may take days."""
-    return run.dag_id.startswith(_WAITS_FOR_FILES) and run.run_type == "scheduled"
+    """Whether the clock started it to wait for the next file, which may take a day."""
+    takes_files = run.dag_id.startswith(_INGEST) or run.dag_id == _UMRN_MASTER
+    return takes_files and run.run_type == "scheduled"
 
 
 def _seconds(run: DagRun) -> str:

@@ -251,5 +251,5 @@ def test_a_dump_restored_into_another_cluster_is_refused_with_what_to_do(project
     put_lender(project.conn, UGRO)
     put_file(project.conn, "ugro", "statement", [FileRow("UGR200001")])
     project.conn.execute("update raw.raw_payment_file set _txid = _txid + 1000000")
-    with pytest.raises(AssertionError, match=r"raw\.raw_payment_file.*set _txid = 0.*--full-refresh"):
+    with pytest.raises(AssertionError, match=r"raw\.raw_payment_file.*set _txid = 3.*--full-refresh"):
         project.build("money_path_base")

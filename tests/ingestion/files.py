@@ -58,7 +58,7 @@ def credit(
     amount: Any = "1,23,456.00",
     status: str = "Realised",
     receipt: str = "R1",
-    utr: str = "U1",
+    utr: Any = "U1",
 ) -> tuple[Any, ...]:
     """One row of UGRO's repayment statement, with its two trailing blank columns."""
     return (umrn, day, amount, status, "", receipt, utr, None, None)

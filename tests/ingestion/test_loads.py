@@ -169,12 +169,17 @@ def test_a_reference_of_an_earlier_file_used_for_another_amount_is_rejected(load
     assert loads.rows(SET_ASIDE) == [(5, "rejected", "reference_reused", 500_000)]
 
 
-def test_a_duplicate_is_recognised_after_its_loan_became_known(loads: Loads) -> None:
-    """The first file was loaded before the mandate was known, the second after: still the same address."""
+@pytest.mark.parametrize("known_from_the_start", [True, False])
+def test_a_duplicate_is_recognised_whenever_its_loan_became_known(
+    loads: Loads, known_from_the_start: bool
+) -> None:
+    """The address is the mandate: whether its loan was known to the first load or not, the payment is the same."""
+    mandate = {"umrn": UMRN, "loan_id": "GB100234", "lender": "gb", "valid_from": "2025-12-01"}
+    if known_from_the_start:
+        load_umrn_rows(loads.conn, [mandate], RUN)
+    loads.conn.commit()
     loads.gb(gb_csv(debit()), "a.csv")
-    load_umrn_rows(
-        loads.conn, [{"umrn": UMRN, "loan_id": "GB100234", "lender": "gb", "valid_from": "2025-12-01"}], RUN
-    )
+    load_umrn_rows(loads.conn, [mandate], RUN)
     loads.conn.commit()
     report = loads.gb(gb_csv(debit(), debit(reference="T2")), "b.csv")
     assert loads.counts(report) == (2, 1, 0, 1, 0)

@@ -157,7 +157,7 @@ def test_the_trigger_waits_for_the_version_that_is_not_loaded(loads: Loads) -> N
 
 @pytest.mark.usefixtures("airflow_connections")
 def test_a_trigger_that_cannot_look_says_why_and_fails_the_task(loads: Loads) -> None:
-    from airflow.exceptions import AirflowException
+    from airflow.sdk.exceptions import AirflowException
 
     from turno_lms.ingestion.triggers import UnseenFileTrigger
 

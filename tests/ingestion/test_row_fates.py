@@ -47,7 +47,8 @@ def reasons(rows: list[Fate]) -> list[str | None]:
     return [row["reason"] for row in rows]
 
 
-ONE_ROW = {
+BUILD: dict[str, Callable[..., bytes]] = {"gb": gb_csv, "ugro": ugro_xlsx, "axle": axle_csv}
+ONE_ROW: dict[str, tuple[str, tuple[Any, ...], str, str]] = {
     "a blank mandate": ("gb", debit(umrn=" "), "missing_value", "UMRN is blank"),
     "a mandate a spreadsheet destroyed": ("gb", debit(umrn="5.02E+13"), "bad_umrn", "'5.02E+13'"),
     "a mandate of 21 characters": ("gb", debit(umrn="A" * 21), "bad_umrn", "up to 20 letters and digits"),
@@ -86,8 +87,7 @@ ONE_ROW = {
 @pytest.mark.parametrize("name", ONE_ROW)
 def test_a_row_that_is_not_accepted(name: str, fates: Fates) -> None:
     slug, cells, reason, words = ONE_ROW[name]
-    build = {"gb": gb_csv, "ugro": ugro_xlsx, "axle": axle_csv}[slug]
-    (row,) = fates(slug, build(cells))
+    (row,) = fates(slug, BUILD[slug](cells))
     assert (row["reason"], row["fate"]) == (
         reason,
         "filtered" if reason == "filtered_by_rule" else "rejected",
@@ -97,7 +97,7 @@ def test_a_row_that_is_not_accepted(name: str, fates: Fates) -> None:
     assert all(cell in row["raw_text"] for cell in written)
 
 
-ACCEPTED = {
+ACCEPTED: dict[str, tuple[str, tuple[Any, ...], dict[str, str | None]]] = {
     "Indian grouping": ("gb", debit(amount="12,34,567.50"), {"amount": "1234567.50"}),
     "a rupee sign and no-break blanks": ("gb", debit(amount="\u00a0₹ 5,499\u00a0"), {"amount": "5499.00"}),
     "one decimal": ("gb", debit(amount="5499.5"), {"amount": "5499.50"}),
@@ -126,8 +126,7 @@ ACCEPTED = {
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_a_row_that_is_accepted(name: str, fates: Fates) -> None:
     slug, cells, expected = ACCEPTED[name]
-    build = {"gb": gb_csv, "ugro": ugro_xlsx, "axle": axle_csv}[slug]
-    (row,) = fates(slug, build(cells))
+    (row,) = fates(slug, BUILD[slug](cells))
     assert row["fate"] == "accepted", row
     assert {column: row[column] for column in expected} == expected
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.ingestion.files import BUCKET, RUN, UMRN, Loads, csv_text
 from turno_lms.domain.states import FileError
-from turno_lms.ingestion.load import FileRefusedError
+from turno_lms.ingestion.load import FileRefusedError, FileReport
 from turno_lms.ingestion.mandates import Mandate, MandateError, MandateHistory, by_start
-from turno_lms.ingestion.umrn import FileReport, find_new_umrn_files, load_umrn_file, load_umrn_rows
+from turno_lms.ingestion.umrn import find_new_umrn_files, load_umrn_file, load_umrn_rows
 
 KEY = "umrn/master.csv"
 HEADINGS = ("umrn", "loan_id", "lender", "valid_from", "valid_to")

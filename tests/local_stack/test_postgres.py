@@ -15,7 +15,7 @@ import pytest
 
 from local_stack import postgres
 from local_stack.postgres import PostgresServer
-from local_stack.processes import LOOPBACK, StackError, free_port
+from local_stack.processes import LOOPBACK, ProcessId, StackError, free_port, wait_until
 
 PASSWORDS = {"postgres": "of-the-test"}
 Start = Callable[[PostgresServer], "subprocess.Popen[bytes]"]
@@ -120,9 +120,9 @@ def test_a_dead_server_that_was_not_reaped_does_not_block_the_next(
 ) -> None:
     first = start(server)
     write_a_row(server)
-    os.kill(
-        first.pid, signal.SIGKILL
-    )  # and no wait(): it stays in the process table, its number in the lock file
+    os.kill(first.pid, signal.SIGKILL)
+    # dead, but never waited for: it stays in the process table, its number in the lock file
+    assert wait_until(lambda: ProcessId.of(first.pid) is None, seconds=10)
     start(server)
     assert row_is_there(server)
 

@@ -23,8 +23,9 @@
         {%- if foreign -%}
             {%- do exceptions.raise_compiler_error(
                 "Rows carry transaction ids that this PostgreSQL cluster has not reached: " ~ foreign | join(", ")
-                ~ ". The warehouse was restored from another cluster. As its owner run `update <table> set _txid = 0`"
-                ~ " for each of these tables, then `dbt build --full-refresh`; until then nothing is built."
+                ~ ". The warehouse was restored from another cluster's dump. As its owner run `update <table> set _txid = 3`"
+                ~ " for each table that has the column, then `dbt build --full-refresh`; until then nothing is built"
+                ~ " (docs/runbooks/restore-from-dump.md)."
             ) -%}
         {%- endif -%}
     {%- endif -%}

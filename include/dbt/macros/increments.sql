@@ -13,15 +13,15 @@
     pg_current_xact_id()::text::bigint
 {%- endmacro %}
 
-{% macro last_read_horizon() %}
+{% macro newest(column, relation) %}
     {#- A literal in the statement, not a subquery: the planner must see that the range is short. -#}
     {%- if not execute -%} {{ return(0) }} {%- endif -%}
-    {%- set answer = run_query("select coalesce(max(_read_horizon), 0) from " ~ this) -%}
+    {%- set answer = run_query("select coalesce(max(" ~ column ~ "), 0) from " ~ relation) -%}
     {{ return(answer.columns[0].values()[0] | int) }}
 {% endmacro %}
 
 {% macro touched_since(column="_txid") -%}
-    {{ column }} >= {{ last_read_horizon() }}
+    {{ column }} >= {{ newest('_read_horizon', this) }}
 {%- endmacro %}
 
 {% macro changed_subjects(kinds) -%}
@@ -39,7 +39,7 @@
     {#- `where: last_build`, the project's default: the rows that the last build wrote. -#}
     {%- set where = config.get("where", "") -%}
     {%- if where == "last_build" -%}
-        {%- do return("(select * from " ~ relation ~ " where _txid = (select max(_txid) from " ~ relation ~ ")) as last_build") -%}
+        {%- do return("(select * from " ~ relation ~ " where _txid = " ~ newest("_txid", relation) ~ ") as last_build") -%}
     {%- elif where -%} {%- do return("(select * from " ~ relation ~ " where " ~ where ~ ") as filtered") -%}
     {%- endif -%}
     {%- do return(relation) -%}

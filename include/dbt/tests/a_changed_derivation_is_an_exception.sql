@@ -3,7 +3,7 @@
 with last_built as (
     select payment.posting_key
     from {{ ref('core_transaction_data') }} as payment
-    where payment._txid = (select max(newest._txid) from {{ ref('core_transaction_data') }} as newest)
+    where payment._txid = {{ newest('_txid', ref('core_transaction_data')) }}
 ),
 
 member_key as (

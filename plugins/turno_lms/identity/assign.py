@@ -1,8 +1,15 @@
-"""The identity step: every new sighting of money gets its posting key, once and for ever.
+"""The identity step: every new sighting of money gets its posting key, once and for ever. One rupee, one row.
+
+1. An identity is frozen at first sight. A later derivation that differs is a conflict, never another key.
+2. The same gateway payment (whichever lender), or the same bank reference of a lender, is the same payment.
+3. The same source key in another channel of the same stream is the same payment, the k-th with the k-th, unless both
+   carry references that can be compared and differ. Blank references are never equal.
+4. Whatever else has the same source key is other money, held as a possible duplicate until a person decides.
+5. Which channel posts a stream is not decided here: core_transaction_data blocks what only evidence has reported.
+6. Only a loan that the registry knows, of the right lender, gets a key; the rest is an exception that clears by itself.
 
 It runs between dbt's sightings and core_transaction_data, in one transaction, on what dbt wrote since the last
-identity was frozen. The rules are those of "Identity: one rupee, one row" in docs/identity.md; each statement in sql/
-says which one it is. A payment whose loan is not found gets no key but an exception, which clears by itself.
+identity was frozen. Each statement in sql/ says which rule it is.
 """
 
 from collections import Counter

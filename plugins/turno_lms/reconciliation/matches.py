@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from turno_lms.domain.runs import RunContext
-from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import WarehouseConnection
 
 _STATEMENTS = {
@@ -34,18 +33,15 @@ def record_matches(conn: WarehouseConnection, run: RunContext) -> ReconReport:
     """
     with conn.transaction():
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-        values = {"run": run.label}
-        matched = _subjects(conn, "record_matches", values)
+        matched = _touched(conn, "record_matches", run)
         conn.execute(_STATEMENTS["judge_payments"])
-        cleared = _subjects(conn, "clear_missing", values)
-        opened = _subjects(conn, "open_missing", values)
+        cleared = _touched(conn, "clear_missing", run)
+        opened = _touched(conn, "open_missing", run)
         conn.execute("drop table payment_judged")
-        record_changes(conn, "reconciliation", [*matched, *cleared, *opened])
-    return ReconReport(
-        pairs_matched=len(matched) // 2, exceptions_opened=len(opened), exceptions_cleared=len(cleared)
-    )
+    return ReconReport(pairs_matched=matched // 2, exceptions_opened=opened, exceptions_cleared=cleared)
 
 
-def _subjects(conn: WarehouseConnection, name: str, values: dict[str, str]) -> list[str]:
-    """Execute a statement that returns the posting keys it touched."""
-    return [row["subject"] for row in conn.execute(_STATEMENTS[name], values)]
+def _touched(conn: WarehouseConnection, name: str, run: RunContext) -> int:
+    """Execute a statement that records, announces what it touched in the change log, and counts it."""
+    counted = conn.execute(_STATEMENTS[name], {"run": run.label}).fetchone()
+    return int((counted or {})["touched"])

@@ -109,16 +109,6 @@ payment as (
     having bool_or(member.is_founder)
 ),
 
-stream as (
-    select
-        channel.lender,
-        channel.stream,
-        max(channel.posting_policy) filter (where channel.is_posting_channel) as posting_policy,
-        bool_or(channel.channel like 'file:%') and bool_or(channel.channel not like 'file:%') as is_two_sided
-    from {{ source('state', 'core_lender_stream') }} as channel
-    group by channel.lender, channel.stream
-),
-
 judged as (
     select
         payment.*,
@@ -137,8 +127,14 @@ judged as (
         end as reconciliation_status
     from payment
     inner join {{ source('state', 'core_lender') }} as lender on payment.lender = lender.lender
-    left join stream on payment.lender = stream.lender and payment.stream = stream.stream
     left join {{ source('state', 'core_payment_decision') }} as decision on payment.posting_key = decision.posting_key
+    cross join lateral (
+        select
+            max(channel.posting_policy) filter (where channel.is_posting_channel) as posting_policy,
+            bool_or(channel.channel like 'file:%') and bool_or(channel.channel not like 'file:%') as is_two_sided
+        from {{ source('state', 'core_lender_stream') }} as channel
+        where channel.lender = payment.lender and channel.stream = payment.stream
+    ) as stream
     cross join lateral (
         select
             bool_or(question.kind = 'identity_conflict') as is_conflict,

@@ -18,7 +18,7 @@ REPLACEABLE = {"postgres": "TURNO_POSTGRES_URL", "s3": "TURNO_S3_URL", "fineract
 REGION = "ap-south-1"
 FINERACT_PATH = "/fineract-provider/api/v1"
 MAPPINGS = Path(os.environ.get("TURNO_LENDER_MAPPINGS") or ROOT / "include" / "lender_mappings")
-_PREFERRED_PORTS = {
+PREFERRED_PORTS = {
     "postgres": 54329,
     "s3": 54330,
     "fineract": 54331,
@@ -168,7 +168,7 @@ def load_environment(
         folder=folder,
         services=services,
         ports=folder.ports(
-            _PREFERRED_PORTS, {name for name in _PREFERRED_PORTS if name.partition("-")[0] in families}
+            PREFERRED_PORTS, {name for name in PREFERRED_PORTS if name.partition("-")[0] in families}
         ),
         secrets=folder.secrets(_SECRET_BYTES | webhooks),
         external={},
@@ -189,7 +189,7 @@ def load_environment(
 
 def moved_ports(ports: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     """The services that are not on their preferred port: name -> (preferred, actual)."""
-    return {name: (wish, ports[name]) for name, wish in _PREFERRED_PORTS.items() if ports[name] != wish}
+    return {name: (wish, ports[name]) for name, wish in PREFERRED_PORTS.items() if ports[name] != wish}
 
 
 def mapped_lenders(mappings: Path) -> list[str]:

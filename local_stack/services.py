@@ -207,6 +207,12 @@ def airflow_settings(stack: StackEnvironment) -> dict[str, str]:
     }
 
 
+def use_connections(stack: StackEnvironment) -> None:
+    """Have the hooks of this process find their connections as they do inside Airflow: in the environment."""
+    quiet = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
+    os.environ.update(base_environment(stack) | airflow_settings(stack) | quiet)
+
+
 def write_passwords(stack: StackEnvironment) -> None:
     """Give Airflow's users their passwords; the file is read at each login."""
     file = stack.folder.path / "airflow" / "passwords.json"

@@ -1,7 +1,6 @@
 """`turno demo`: the main job, end to end, on this machine."""
 
 import json
-import os
 import signal
 import time
 import traceback
@@ -14,7 +13,7 @@ from local_stack.api import bring_up, take_down
 from local_stack.environment import StackEnvironment
 from local_stack.folder import StateFolder
 from local_stack.processes import StackError
-from local_stack.services import airflow_settings, base_environment
+from local_stack.services import use_connections
 
 REPORT = "demo-report.json"
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -66,9 +65,7 @@ def _run(started: float) -> str:
 
 def _show(stack: StackEnvironment, started: float) -> tuple[str, str]:
     """Run the pipelines and print the closing table; returns the figures of the last line, and what does not tie."""
-    # our hooks find their connections as they do inside Airflow: in the environment
-    quiet = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"}
-    os.environ.update(base_environment(stack) | airflow_settings(stack) | quiet)
+    use_connections(stack)
     from local_stack.demo.airflow_api import AirflowApi
     from local_stack.demo.closing_table import render, render_failures
     from local_stack.demo.figures import collect_figures

@@ -40,7 +40,7 @@ def run_pipelines(
     stack: StackEnvironment, api: AirflowApi, conn: WarehouseConnection, s3: Any, say: Say
 ) -> Watch:
     """Bring all sample money to its end, or find that it is there already. Returns the watch with what it saw."""
-    _wait_for_dags(api)
+    wait_for_dags(api)
     watch = Watch(api, conn, say, number=_next_number(api))
     made = ensure_loan_book()
     say(f"Fineract: {made} loans disbursed, {len(ALL_LOANS) - made} were there already")
@@ -53,7 +53,8 @@ def run_pipelines(
     return watch
 
 
-def _wait_for_dags(api: AirflowApi) -> None:
+def wait_for_dags(api: AirflowApi) -> None:
+    """Return when Airflow has parsed the DAGs of the demo; raises StackError with the import errors if it cannot."""
     deadline = time.monotonic() + _DAGS_SECONDS
     while missing := DAG_IDS - api.dag_ids():
         errors = api.import_errors()

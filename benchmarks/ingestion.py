@@ -33,8 +33,10 @@ ROWS = 1_000_000
 MANDATES = 50_000
 _TITLES = "GB FINANCE LIMITED,,,,,,,\r\nNACH DEBIT RESPONSE,,,,,,,\r\nCurrency: INR,,,,,,,\r\n"
 _HEADINGS = (
-    "Sr. No.,UMRN,Amount (Rs.),Settlement Date,Status,Return Reason Code,Return Reason,Transaction Reference\r\n"
+    "Sr. No.,UMRN,Amount (Rs.),Settlement Date,Status,Return Reason Code,Return Reason,Transaction Reference"
 )
+_RETURNED, _REPEATED, _UNREADABLE = (7, 57), (31,), (77,)
+"""Of every hundred rows."""
 _COLUMNS = (
     "loan_id, amount, date, status, charge, note, payment_id, sub_reference_id, source_file, lender, _kind, _umrn, "
     "_file_id, _row_number, _mapping_version"
@@ -49,7 +51,11 @@ from generate_series(1, %s) as n
 def run() -> Mapping[str, float | int]:
     """Load, then COPY the same rows; `vs_copy` is the COPY's seconds over the load's."""
     rows = int(os.environ.get("ROWS", ROWS))
-    with TemporaryDirectory(prefix="turno-bench-") as folder, postgres_server() as databases, s3_server() as s3_url:
+    with (
+        TemporaryDirectory(prefix="turno-bench-") as folder,
+        postgres_server() as databases,
+        s3_server() as s3_url,
+    ):
         file = Path(folder) / "lender.csv"
         write_lender_file(file, rows)
         _prepare(databases, s3_url, file)
@@ -69,14 +75,14 @@ def run() -> Mapping[str, float | int]:
             "rss_mb": load["rss_mb"],
         }
         if os.environ.get("PEERS") == "pandas":
-            figures["vs_pandas"] = _pandas_to_sql(databases, standard) / load["seconds"]
+            figures["vs_pandas"] = _pandas_to_sql(databases.url("pandas"), standard) / load["seconds"]
         return figures
 
 
 def write_lender_file(path: Path, rows: int) -> None:
     """A NACH response of GB's: of a hundred rows two returned, one unreadable, one repeated; amounts as 5,499.00."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.write(_TITLES + _HEADINGS)
+        file.write(f"{_TITLES}{_HEADINGS}\r\n")
         file.writelines(_lines(rows))
         file.write("Total,,,,,,,\r\nThis is a computer generated statement,,,,,,,\r\n")
 
@@ -89,9 +95,9 @@ def _lines(rows: int) -> Iterator[str]:
         paise = chance.randrange(50_000, 2_500_000)
         amount = f"{paise // 100:,}.{paise % 100:02d}"
         lot = number % 100
-        status = "Returned" if lot in (7, 57) else "Success"
-        reference = number - 1 if lot == 31 else number
-        day = "8 January" if lot == 77 else days[chance.randrange(90)]
+        status = "Returned" if lot in _RETURNED else "Success"
+        reference = number - 1 if lot in _REPEATED else number
+        day = "8 January" if lot in _UNREADABLE else days[chance.randrange(90)]
         umrn = f"HDFC7{chance.randrange(1, MANDATES + 1):015d}"
         amount = f'"{amount}"' if "," in amount else amount
         yield f"{number},{umrn},{amount},{day},{status},,,NCH{reference:012d}\r\n"
@@ -100,7 +106,7 @@ def _lines(rows: int) -> Iterator[str]:
 def _prepare(databases: Databases, s3_url: str, file: Path) -> None:
     """Two warehouses alike, and the file in S3."""
     lenders = load_lenders()
-    for name in ("ours", "peer"):
+    for name in ("ours", "peer", "pandas"):
         with connect(warehouse(databases, name)) as conn:
             apply_lenders(conn, lenders)
             conn.execute(_MANDATES, (MANDATES,))
@@ -146,8 +152,9 @@ def load(database_url: str, s3_url: str) -> dict[str, Any]:
 
 def _export(url: str, path: Path) -> None:
     query = sql.SQL("copy (select {} from raw.raw_payment_file order by _row_number) to stdout")
-    with connect(url) as conn, path.open("wb") as target, conn.cursor() as cursor:
-        with cursor.copy(query.format(sql.SQL(_COLUMNS))) as copy:
+    with connect(url) as conn, path.open("wb") as target:
+        copying = conn.cursor().copy(query.format(sql.SQL(_COLUMNS)))
+        with copying as copy:
             target.writelines(bytes(block) for block in copy)
 
 
@@ -160,6 +167,22 @@ def _bare_copy(url: str, path: Path) -> float:
                 copy.write(block)
         conn.commit()
         return time.perf_counter() - started
+
+
+def _pandas_to_sql(url: str, path: Path) -> float:
+    """The usual way: read with pandas, write with `to_sql`."""
+    try:
+        import pandas
+        import sqlalchemy
+    except ImportError as error:
+        raise SystemExit(f"{error}: for this peer, pip install pandas sqlalchemy") from error
+    names = _COLUMNS.split(", ")
+    started = time.perf_counter()
+    table = pandas.read_csv(path, sep="\t", names=names, dtype=str, na_values=["\\N"], keep_default_na=False)
+    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.begin() as conn:
+        table.to_sql("raw_payment_file", conn, schema="raw", if_exists="append", index=False)
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -51,6 +51,7 @@ class RowReason(StrEnum):
     BAD_DATE = "bad_date"
     BAD_LOAN_ID = "bad_loan_id"
     AMBIGUOUS_LOAN_ID = "ambiguous_loan_id"
+    AMBIGUOUS_VALUE = "ambiguous_value"  # a pattern that must match once found several texts
     BAD_UMRN = "bad_umrn"
     UNKNOWN_STATUS = "unknown_status"
     BAD_VALUE = "bad_value"

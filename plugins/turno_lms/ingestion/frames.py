@@ -1,11 +1,17 @@
-"""A chunk's rows as a frame: of every mapped column its text (`text:<name>`) and its value (`<name>`)."""
+"""A chunk's rows as a frame: of every mapped column its text (`text:<name>`) and its value (`<name>`).
+
+Where a column takes only a part of its text, that part stands beside them (`part:<name>`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from turno_lms.ingestion import columns
+from turno_lms.ingestion.arithmetic import computed
 from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
+from turno_lms.lenders.columns import REFERENCES, AnyColumn
 from turno_lms.lenders.formats import CsvFormat
 from turno_lms.lenders.schema import FileKind, LayoutRule, Lender
 
@@ -37,12 +43,8 @@ class FrameBuilder:
         self._layout_starts = tuple(
             same_heading(start) for rule in kind.layout.values() for start in _starts(rule)
         )
-        self._values = {
-            name: columns.value(
-                name, column, loan_id_pattern=lender.loan_id_pattern, iso_dates=not self._delimited
-            )
-            for name, column in kind.mapped.items()
-        }
+        self._lender = lender
+        self._lost = [name for name in REFERENCES if name in kind.mapped]
         self.cells_needed = max(self._positions.values()) + 1
         self.cells_headed = max(i for i, text in enumerate(self._heading_cells) if text) + 1
 
@@ -69,24 +71,61 @@ class FrameBuilder:
             "_long": chunk.runs_over(self.cells_headed) if self._delimited else [False] * len(chunk),
         }
         frame = pl.DataFrame(flags | cells, schema_overrides=dict.fromkeys(cells, pl.String))
-        trimmed = frame.with_columns(columns.cell(name).alias(name) for name in cells)
-        return trimmed.with_columns(
-            columns.written(name, column).alias(name) for name, column in self._kind.mapped.items()
-        )
+        return frame.with_columns(columns.cell(name).alias(name) for name in cells)
 
-    def _with_values(self, texts: pl.DataFrame) -> pl.DataFrame:
+    def _with_values(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Columns from cells first; then those that take the first of several; then what is computed."""
         import polars as pl
 
-        frame = texts.with_columns(
-            *(pl.col(name).alias(f"text:{name}") for name in self._values),
-            *(value.alias(name) for name, value in self._values.items()),
-        )
+        mapped = self._kind.mapped
+        constants = {name: getattr(column, "constant", None) for name, column in mapped.items()}
+        frame = frame.with_columns(pl.lit(text).alias(name) for name, text in constants.items() if text)
+        frame = self._typed(frame, {name: column for name, column in mapped.items() if not column.first_of})
+        choosing = {name: column for name, column in mapped.items() if column.first_of}
+        if choosing:
+            firsts = (pl.coalesce(column.first_of).alias(name) for name, column in choosing.items())
+            frame = self._typed(frame.with_columns(firsts), choosing)
         for name, formula in self._kind.formulas.items():
-            frame = frame.with_columns(columns.computed(formula).alias(name))
+            frame = frame.with_columns(computed(formula).alias(name))
         unmapped = [name for name in PAYMENT_COLUMNS if name not in frame.columns]
-        return frame.with_columns(
+        frame = frame.with_columns(
             pl.lit(None, dtype=pl.Int64 if name == "charge" else pl.String).alias(name) for name in unmapped
         )
+        return frame.with_columns(self._note()) if self._lost else frame
+
+    def _typed(self, frame: pl.DataFrame, mapped: Mapping[str, AnyColumn]) -> pl.DataFrame:
+        """The columns' texts, the parts taken out of them, and their values."""
+
+        frame = frame.with_columns(
+            columns.written(name, column).alias(f"text:{name}") for name, column in mapped.items()
+        )
+        parted = {name: column for name, column in mapped.items() if columns.has_part(name, column)}
+        frame = frame.with_columns(
+            columns.part(f"text:{name}", column, is_reference=name in REFERENCES).alias(f"part:{name}")
+            for name, column in parted.items()
+        )
+        pattern, iso = self._lender.loan_id_pattern, not self._delimited
+        return frame.with_columns(
+            columns.value(
+                f"part:{name}" if name in parted else f"text:{name}",
+                column,
+                loan_id_pattern=pattern,
+                iso_dates=iso,
+            ).alias(name)
+            for name, column in mapped.items()
+        )
+
+    def _note(self) -> pl.Expr:
+        """The note, with the references a spreadsheet has rounded: they identify nothing now, but are not hidden."""
+        import polars as pl
+
+        remarks = [
+            pl.format(f"{name} lost, a spreadsheet has rounded it to {{}}", columns.lost(f"text:{name}"))
+            for name in self._lost
+        ]
+        any_lost = pl.any_horizontal(remark.is_not_null() for remark in remarks)
+        noted = pl.concat_str("note", *remarks, separator="; ", ignore_nulls=True)
+        return pl.when(any_lost).then(noted).otherwise(pl.col("note")).alias("note")
 
     def _is_layout(self, row: TextRow) -> bool:
         """Blank, the headings again (a new page), or a row that a layout rule of the mapping names."""

@@ -189,7 +189,7 @@ def find_headings(rows: Iterable[NumberedRow], kind: FileKind, place: str) -> He
     Raises FileRefusedError: HEADING_NOT_FOUND, MISSING_COLUMN (a row holds at least half of them), or EMPTY_FILE.
     `place` names the file (and sheet) in the message.
     """
-    wanted = {name: tuple(map(same_heading, column.heading)) for name, column in kind.mapped.items()}
+    wanted = {name: tuple(map(same_heading, column.heading)) for name, column in kind.headed.items()}
     nearest: tuple[int, int, TextRow] = (0, 0, [])
     empty = True
     for number, row in rows:
@@ -211,10 +211,10 @@ def _not_found(nearest: tuple[int, int, TextRow], kind: FileKind, place: str) ->
     known = {same_heading(cell) for cell in row}
     lacking = [
         " or ".join(column.heading)
-        for column in kind.mapped.values()
+        for column in kind.headed.values()
         if known.isdisjoint(map(same_heading, column.heading))
     ]
-    if found * 2 >= len(kind.mapped):
+    if found * 2 >= len(kind.headed):
         message = (
             f"{place}: row {-number} holds the headings, but lacks {', '.join(lacking)}. "
             f"Headings found: {_listed(row)}"

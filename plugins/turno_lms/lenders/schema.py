@@ -6,21 +6,29 @@ pydantic finds into messages with file, line and hint.
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from croniter import croniter  # type: ignore[import-untyped]  # ships no types
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from turno_lms.domain.money import AmountError, rupees
 from turno_lms.domain.names import check_slug
-from turno_lms.lenders.date_formats import check_date_formats
+from turno_lms.lenders.columns import (
+    STANDARD_TYPES,
+    AnyColumn,
+    HelperColumn,
+    KeyPath,
+    StandardColumns,
+    TextColumn,
+)
 from turno_lms.lenders.expressions import Formula, FormulaError, amounts_in, parse_formula
+from turno_lms.lenders.filters import COMPARISONS, Comparison, Filter
 from turno_lms.lenders.formats import CsvFormat, XlsxFormat
 from turno_lms.lenders.parts import Name, Part, Text, wrong
+from turno_lms.lenders.patterns import Pattern
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
@@ -30,20 +38,11 @@ COMPUTED: tuple[ComputedName, ...] = ("charge", "amount")
 Gateway = Literal["razorpay", "cashfree"]
 ReferenceMeaning = Literal["razorpay", "cashfree", "bank_reference", "own"]
 PostingPolicy = Literal["at_once", "after_recon", "never"]
-PaymentStatus = Literal["collected", "failed", "pending", "reversed", "other"]
 
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
-FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=200)]
-Pattern = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 
 FILE_CHANNEL = "file:"
 RESERVED_PREFIXES = ("archive/", "umrn/")
-STANDARD_TYPES = {
-    "loan_id": "loan_id", "umrn": "umrn", "amount": "amount", "charge": "amount", "date": "date", "status": "status",
-    "note": "text", "payment_id": "text", "sub_reference_id": "text",
-}  # fmt: skip
-"""The standard columns a mapping can fill, each with the one type it may have."""
-_LOOK_AROUND = re.compile(r"\(\?[^:]|\\[1-9]")
 
 
 class Fineract(Part):
@@ -66,165 +65,6 @@ class Stream(Part):
         return (self.posts, *self.evidence)
 
 
-class Split(Part):
-    """One part, counted from 1, of a text cut at a separator."""
-
-    separator: Annotated[str, StringConstraints(min_length=1, max_length=5)]
-    part: int = Field(ge=1, le=20)
-
-
-class Column(Part):
-    """A column of the file, by heading; several headings are aliases of which exactly one must be there."""
-
-    heading: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
-
-    @field_validator("heading", mode="before")
-    @classmethod
-    def _aliases(cls, heading: Any) -> Any:
-        return (heading,) if isinstance(heading, str) else heading
-
-
-class TextColumn(Column):
-    """Text, blanks trimmed. `blanks` lists the placeholders that mean nothing, `one_of` the only values allowed."""
-
-    type: Literal["text"]
-    required: bool = True
-    blanks: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    one_of: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-
-    @property
-    def expected(self) -> str:
-        """What a cell must hold, in words."""
-        return f"one of {', '.join(self.one_of)}" if self.one_of else "plain text"
-
-
-class AmountColumn(Column):
-    """Money. `grouping: indian` allows 1,23,456.00; a blank is zero in arithmetic where it is not `required`."""
-
-    type: Literal["amount"]
-    required: bool = True
-    unit: Literal["rupees", "paise"] = "rupees"
-    grouping: Literal["none", "indian", "western"] = "none"
-
-    @property
-    def expected(self) -> str:
-        """What a cell must hold, in words."""
-        return f"an amount in {self.unit}" + (
-            f" with {self.grouping} grouping" if self.grouping != "none" else ""
-        )
-
-
-class DateColumn(Column):
-    """A business date in IST. The formats are tried in order; `excel_serial` takes bare serial numbers."""
-
-    type: Literal["date"]
-    formats: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
-
-    @field_validator("formats")
-    @classmethod
-    def _unambiguous(cls, formats: tuple[str, ...]) -> tuple[str, ...]:
-        check_date_formats(formats)
-        return formats
-
-    @property
-    def expected(self) -> str:
-        """What a cell must hold, in words."""
-        return f"a date of the form {' or '.join(self.formats)}"
-
-
-class StatusColumn(Column):
-    """What became of the payment: our statuses, each with the texts that mean it (case and blanks ignored)."""
-
-    type: Literal["status"]
-    values: Annotated[
-        dict[PaymentStatus, Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]],
-        Field(min_length=1),
-    ]
-
-    @field_validator("values")
-    @classmethod
-    def _one_meaning(
-        cls, values: dict[PaymentStatus, tuple[str, ...]]
-    ) -> dict[PaymentStatus, tuple[str, ...]]:
-        texts = [" ".join(text.split()).casefold() for group in values.values() for text in group]
-        twice = sorted({text for text in texts if texts.count(text) > 1})
-        if twice:
-            raise ValueError(f"{twice[0]!r} is given more than once")
-        return values
-
-    @property
-    def expected(self) -> str:
-        """What a cell must hold, in words."""
-        return f"one of {', '.join(text for texts in self.values.values() for text in texts)}"
-
-
-class LoanIdColumn(Column):
-    """A loan id: the whole text, a part of it (`split`), or the only match inside it (`within_text`)."""
-
-    type: Literal["loan_id"]
-    split: Split | None = None
-    within_text: bool = False
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if self.split and self.within_text:
-            raise ValueError("take `split` or `within_text`, not both")
-        return self
-
-    @property
-    def expected(self) -> str:
-        """What a cell must hold, in words."""
-        return "a loan id"
-
-
-class UmrnColumn(Column):
-    """A NACH mandate's UMRN; the loan is looked up in the UMRN master as of the payment date."""
-
-    type: Literal["umrn"]
-
-    @property
-    def expected(self) -> str:
-        """What a cell must hold, in words."""
-        return "a UMRN: up to 20 letters and digits"
-
-
-AnyColumn = Annotated[
-    TextColumn | AmountColumn | DateColumn | StatusColumn | LoanIdColumn | UmrnColumn,
-    Field(discriminator="type"),
-]
-HelperColumn = Annotated[TextColumn | AmountColumn, Field(discriminator="type")]
-
-
-class StandardColumns(Part):
-    """The standard columns. A file names its loan by `loan_id` or by `umrn`."""
-
-    loan_id: AnyColumn | None = None
-    umrn: AnyColumn | None = None
-    amount: AnyColumn | None = None
-    date: AnyColumn
-    status: AnyColumn | None = None
-    charge: AnyColumn | None = None
-    note: AnyColumn | None = None
-    payment_id: AnyColumn | None = None
-    sub_reference_id: AnyColumn | None = None
-
-    @model_validator(mode="after")
-    def _types_fit(self) -> Self:
-        for name, column in self.items():
-            if column.type != STANDARD_TYPES[name]:
-                raise wrong(f"must be of type {STANDARD_TYPES[name]}, not {column.type}", name)
-        if (self.loan_id is None) == (self.umrn is None):
-            raise ValueError("map exactly one of loan_id and umrn")
-        return self
-
-    def items(self) -> Iterator[tuple[str, AnyColumn]]:
-        """The columns that are mapped, by name."""
-        for name in STANDARD_TYPES:
-            column = getattr(self, name)
-            if column is not None:
-                yield name, column
-
-
 class S3Place(Part):
     """Where the files of a kind arrive. `*` in the pattern never crosses a slash."""
 
@@ -245,23 +85,6 @@ class LayoutRule(Part):
     """Rows that are no payments: totals, signatures, notes. A row that holds a date in the date column never is one."""
 
     first_cell_starts_with: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
-
-
-class Filter(Part):
-    """Rows of no interest, kept apart under the filter's name: those not in `keep`, or those in `drop`.
-
-    Text is compared without regard to case; amounts as rupees, such as "0.00".
-    """
-
-    column: Name
-    keep: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-    drop: Annotated[tuple[Text, ...], Field(strict=False)] = ()
-
-    @model_validator(mode="after")
-    def _one_test(self) -> Self:
-        if bool(self.keep) == bool(self.drop):
-            raise ValueError("say either keep or drop")
-        return self
 
 
 class Thresholds(Part):
@@ -320,8 +143,8 @@ class FileKind(Part):
             raise ValueError("amount must be either mapped under columns or computed")
         if self.columns.charge is not None and "charge" in self.compute:
             raise wrong("charge is both mapped and computed", "compute", "charge")
-        if isinstance(self.columns.amount, AmountColumn) and not self.columns.amount.required:
-            raise wrong("is always required: a blank amount is not zero", "columns", "amount")
+        for name, column in self.mapped.items():
+            self._check_first_of(name, column)
         for name, formula in self.formulas.items():
             self._check_formula(name, formula)
         for name, rule in self.filters.items():
@@ -330,8 +153,13 @@ class FileKind(Part):
 
     @cached_property
     def mapped(self) -> dict[str, AnyColumn]:
-        """Every column read from the file, standard and helper, by name."""
+        """Every column with a value before anything is computed, standard and helper, by name."""
         return {**dict(self.columns.items()), **self.helpers}
+
+    @cached_property
+    def headed(self) -> dict[str, AnyColumn]:
+        """The mapped columns that stand under a heading of the file."""
+        return {name: column for name, column in self.mapped.items() if column.heading}
 
     @cached_property
     def formulas(self) -> dict[str, Formula]:
@@ -341,6 +169,15 @@ class FileKind(Part):
     def _amount_names(self) -> set[str]:
         return {name for name, column in self.mapped.items() if column.type == "amount"}
 
+    def _check_first_of(self, name: str, column: AnyColumn) -> None:
+        place = ("helpers" if name in self.helpers else "columns", name, "first_of")
+        for part in column.first_of:
+            helper = self.helpers.get(part)
+            if not isinstance(helper, TextColumn) or helper.first_of:
+                raise wrong(f"{part!r} is no helper of type text that has a source of its own", *place)
+            if helper.required and part != column.first_of[-1]:
+                raise wrong(f"{part!r} is required, so the ones behind it never count", *place)
+
     def _check_formula(self, name: str, formula: Formula) -> None:
         known = self._amount_names() | ({"charge"} & set(self.compute) if name == "amount" else set())
         unknown = sorted(amounts_in(formula) - known)
@@ -348,22 +185,27 @@ class FileKind(Part):
             raise wrong(f"{unknown[0]!r} is no amount column; there are {_listed(known)}", "compute", name)
 
     def _check_filter(self, name: str, rule: Filter) -> None:
-        computed = dict.fromkeys(self.compute, "amount")
-        types = {known: column.type for known, column in self.mapped.items()} | computed
+        types = {known: column.type for known, column in self.mapped.items()}
+        types |= {computed: "amount" for computed in self.compute}
         if rule.column not in types:
             raise wrong(f"{rule.column!r} is no column; there are {_listed(types)}", "filters", name)
-        if types[rule.column] not in ("amount", "text", "status"):
-            raise wrong(f"a column of type {types[rule.column]} cannot be filtered on", "filters", name)
-        if types[rule.column] == "amount":
-            _check_amounts(rule.keep or rule.drop, name)
+        measured = types[rule.column] in ("amount", "date")
+        condition = rule.condition
+        if isinstance(condition, Comparison) and measured == (condition.matches is not None):
+            usable = f"one of {', '.join(COMPARISONS)}" if measured else "matches, or a list of texts"
+            raise wrong(f"a column of type {types[rule.column]} is compared by {usable}", "filters", name)
+        if measured:
+            _check_values(rule.values, types[rule.column], name)
 
 
-def _check_amounts(texts: Iterable[str], name: str) -> None:
+def _check_values(texts: Iterable[str], kind: str, name: str) -> None:
     for text in texts:
         try:
-            rupees(text)
+            rupees(text) if kind == "amount" else date.fromisoformat(text)
         except AmountError as error:
             raise wrong(str(error), "filters", name) from error
+        except ValueError as error:
+            raise wrong(f"{text!r} is no date such as 2026-01-31", "filters", name) from error
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -373,7 +215,7 @@ def _listed(names: Iterable[str]) -> str:
 class WebhookRule(Part):
     """Where a gateway payment names its loan: a dotted field of the payload, perhaps one part of it."""
 
-    field: FieldPath
+    field: KeyPath
     separator: Annotated[str, StringConstraints(min_length=1, max_length=5)] | None = None
     part: int | None = Field(default=None, ge=1, le=20)
     resolves: Literal["loan_id", "umrn"]
@@ -413,19 +255,6 @@ class Lender(Part):
     @classmethod
     def _slug(cls, slug: str) -> str:
         return check_slug(slug)
-
-    @field_validator("loan_id_pattern")
-    @classmethod
-    def _plain_pattern(cls, pattern: str) -> str:
-        if _LOOK_AROUND.search(pattern):
-            raise ValueError(
-                "look-around, flags and back-references differ between our engines; leave them out"
-            )
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
-        return pattern
 
     @model_validator(mode="after")
     def _streams_cover_channels(self) -> Self:

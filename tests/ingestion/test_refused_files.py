@@ -151,7 +151,7 @@ def test_utf16_without_its_mark_or_text_in_another_encoding_is_refused(
 ) -> None:
     kind = lenders["gb"].files["nach_response"]
     path = write(tmp_path, "a.csv", gb_csv(debit(reason="caf\u00e9")).decode().encode("cp1252"))
-    with pytest.raises(FileRefusedError, match="is not utf-8 text after record"):
+    with pytest.raises(FileRefusedError, match="is not utf-8 text in line"):
         list(open_table(path, kind, "a.csv").chunks)
 
 

@@ -63,20 +63,12 @@ class FrameBuilder:
     def _texts(self, chunk: Chunk) -> pl.DataFrame:
         import polars as pl
 
-        needed = self.cells_needed
-        lengths = list(map(len, chunk.rows))
-        rows = (
-            chunk.rows if min(lengths) >= needed else [row + [""] * (needed - len(row)) for row in chunk.rows]
-        )
-        cells = {name: [row[position] for row in rows] for name, position in self._positions.items()}
-        numbers = range(chunk.first_row, chunk.first_row + len(rows))
+        cells = {name: chunk.cells(position) for name, position in self._positions.items()}
+        numbers = range(chunk.first_row, chunk.first_row + len(chunk))
         flags = {
             "row_number": pl.Series(numbers, dtype=pl.Int32),
-            "_short": [length < needed for length in lengths],
-            "_long": [
-                self._delimited and length > self.cells_headed and self._has_more(row)
-                for row, length in zip(rows, lengths, strict=True)
-            ],
+            "_short": chunk.widths() < self.cells_needed,
+            "_long": chunk.runs_over(self.cells_headed) if self._delimited else [False] * len(chunk),
         }
         frame = pl.DataFrame(flags | cells, schema_overrides=dict.fromkeys(cells, pl.String))
         return frame.with_columns(columns.cell(name).alias(name) for name in cells)
@@ -134,9 +126,6 @@ class FrameBuilder:
         any_lost = pl.any_horizontal(remark.is_not_null() for remark in remarks)
         noted = pl.concat_str("note", *remarks, separator="; ", ignore_nulls=True)
         return pl.when(any_lost).then(noted).otherwise(pl.col("note")).alias("note")
-
-    def _has_more(self, row: TextRow) -> bool:
-        return any(map(str.strip, row[self.cells_headed :]))
 
     def _is_layout(self, row: TextRow) -> bool:
         """Blank, the headings again (a new page), or a row that a layout rule of the mapping names."""

@@ -13,6 +13,7 @@ from turno_lms.domain.money import indian_rupees, paise_to_rupees, rupees_to_pai
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import Disposition, FileError, FileState
 from turno_lms.ingestion import log, queries
+from turno_lms.ingestion.ahead import one_ahead
 from turno_lms.ingestion.archive import archive
 from turno_lms.ingestion.duplicates import repeats_earlier_file
 from turno_lms.ingestion.files import LenderFile, ObjectStore
@@ -91,12 +92,11 @@ def _stage_file(
     table = open_table(path, kind, row["key"])
     transform = Transform(lender, kind, table.headings)
     read, layout_rows, file_rows = Tally(), 0, 0
-    for chunk in table.chunks:
-        judged = transform.judge(chunk)
+    for chunk, judged in one_ahead((chunk, transform.judge(chunk)) for chunk in table.chunks):
         stage(conn, row, judged)
         read += judged.read
         layout_rows += judged.layout_rows
-        file_rows += len(chunk.rows)
+        file_rows += len(chunk)
     if read.rows + layout_rows != file_rows:
         raise _does_not_tie(
             row["key"], f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout"
@@ -110,7 +110,7 @@ def _set_repeated_aside(conn: WarehouseConnection, kind: FileKind, path: Path, r
     if not conn.execute(queries.FIND_REPEATED, row).rowcount:
         return
     for chunk in open_table(path, kind, row["key"]).chunks:
-        bounds = chunk.first_row, chunk.first_row + len(chunk.rows) - 1
+        bounds = chunk.first_row, chunk.first_row + len(chunk) - 1
         repeated = conn.execute(queries.READ_REPEATED, bounds).fetchall()
         write_set_aside(conn, row, [_repeats_earlier(again, chunk) for again in repeated])
 

@@ -4,40 +4,158 @@ Row numbers are the 1-based physical records of a text file (a quoted line break
 count) or the rows of a sheet.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import unicodedata
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from turno_lms.domain.states import FileError
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.lenders.schema import FileKind
 
+if TYPE_CHECKING:
+    import polars as pl
+
 ROWS_TO_SEARCH = 50
 """The headings must stand within this many rows from the top."""
+MAX_COLUMNS = 16_384
+"""The width of a worksheet; nothing wider is a table of payments."""
 
 TextRow = list[str]
 NumberedRow = tuple[int, TextRow]
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(ABC):
     """Consecutive rows, every cell as text; `first_row` is the physical number of the first."""
 
     first_row: int
-    rows: list[TextRow]
-    delimiter: str = ","
+    delimiter: str
 
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
     def row(self, number: int) -> TextRow:
         """The row with this physical number."""
-        return self.rows[number - self.first_row]
+
+    @abstractmethod
+    def cells(self, position: int) -> pl.Series:
+        """The texts at a 0-based position; empty where a row ends before it."""
+
+    @abstractmethod
+    def widths(self) -> pl.Series:
+        """How many cells each row has."""
+
+    @property
+    def rows(self) -> list[TextRow]:
+        """All rows."""
+        return [self.row(number) for number in range(self.first_row, self.first_row + len(self))]
+
+    @property
+    def width(self) -> int:
+        """The cells of the widest row."""
+        return int(self.widths().max() or 0)  # type: ignore[arg-type]  # a whole number
+
+    def runs_over(self, width: int) -> list[bool]:
+        """Whether each row holds text beyond its first `width` cells."""
+        wide = (self.widths() > width).to_list()
+        return [
+            over and any(map(str.strip, self.row(number)[width:]))
+            for number, over in enumerate(wide, start=self.first_row)
+        ]
 
     def raw_text(self, number: int) -> str:
         """A row as delimited text, for a person; a NUL, which PostgreSQL cannot store, shows as its symbol."""
         buffer = io.StringIO()
         csv.writer(buffer, delimiter=self.delimiter, lineterminator="").writerow(self.row(number))
         return buffer.getvalue().replace("\0", "\u2400")
+
+
+class RowsChunk(Chunk):
+    """Rows that are lists already."""
+
+    def __init__(self, first_row: int, rows: list[TextRow], delimiter: str = ",") -> None:
+        self.first_row = first_row
+        self.delimiter = delimiter
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, number: int) -> TextRow:
+        """See Chunk."""
+        return self._rows[number - self.first_row]
+
+    def cells(self, position: int) -> pl.Series:
+        """See Chunk."""
+        import polars as pl
+
+        texts = [row[position] if position < len(row) else "" for row in self._rows]
+        return pl.Series(texts, dtype=pl.String)
+
+    def widths(self) -> pl.Series:
+        """See Chunk."""
+        import polars as pl
+
+        return pl.Series(map(len, self._rows), dtype=pl.UInt32)
+
+
+class PlainChunk(Chunk):
+    """Lines, each a record, and their cells; `marked` cells still have the delimiter in front and quotes about them."""
+
+    def __init__(
+        self, first_row: int, lines: pl.Series, cut: pl.Series, delimiter: str, *, marked: bool
+    ) -> None:
+        self.first_row = first_row
+        self.delimiter = delimiter
+        self._lines = lines
+        self._cut = cut
+        self._marked = marked
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def part(self, first_row: int, start: int, rows: int) -> PlainChunk:
+        """At most `rows` rows from the 0-based `start`, numbered from `first_row`."""
+        lines, cut = self._lines.slice(start, rows), self._cut.slice(start, rows)
+        return PlainChunk(first_row, lines, cut, self.delimiter, marked=self._marked)
+
+    def row(self, number: int) -> TextRow:
+        """See Chunk."""
+        line: str = self._lines[number - self.first_row]
+        if self._marked:
+            return next(csv.reader([line], delimiter=self.delimiter))
+        return line.split(self.delimiter) if line else []
+
+    def cells(self, position: int) -> pl.Series:
+        """See Chunk."""
+        return self._bare(self._cut.list.get(position, null_on_oob=True)).fill_null("")
+
+    def widths(self) -> pl.Series:
+        """See Chunk."""
+        return self._cut.list.len().set(self._lines == "", 0)
+
+    def _bare(self, cells: pl.Series) -> pl.Series:
+        if not self._marked:
+            return cells
+        import polars as pl
+
+        text = pl.col("cell").str.slice(1)
+        inner = text.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
+        bare = pl.when(text.str.starts_with('"')).then(inner).otherwise(text)
+        return cells.alias("cell").to_frame().select(bare.alias("cell"))["cell"]
+
+
+def check_width(cells: int, row: int, name: str) -> None:
+    """Raise FileRefusedError for a row that no table of payments has."""
+    if cells > MAX_COLUMNS:
+        message = f"{name}: row {row} or one soon after it has {cells} cells, more than any sheet"
+        raise FileRefusedError(FileError.UNREADABLE_FILE, f"{message}; is it a file of this kind?")
 
 
 @dataclass(frozen=True)

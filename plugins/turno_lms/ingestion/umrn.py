@@ -25,7 +25,7 @@ from turno_lms.ingestion.mandates import (
 from turno_lms.ingestion.readers import text_records
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.staging import write_set_aside
-from turno_lms.ingestion.tables import ROWS_TO_SEARCH, Chunk
+from turno_lms.ingestion.tables import ROWS_TO_SEARCH, RowsChunk
 from turno_lms.ingestion.transform import SetAside
 from turno_lms.ingestion.verdicts import Verdict
 from turno_lms.lenders.formats import CsvFormat
@@ -126,7 +126,7 @@ def _load_rows(conn: WarehouseConnection, path: Path, row: Row, run: RunContext)
 def _set_aside(rejected: Iterable[Refused], records: dict[int, list[str]]) -> Iterator[SetAside]:
     for refused in rejected:
         verdict = Verdict(Disposition.REJECTED, refused.reason, f"umrn_master.{refused.field}", refused.field)
-        text = Chunk(refused.row_number, [records[refused.row_number]]).raw_text(refused.row_number)
+        text = RowsChunk(refused.row_number, [records[refused.row_number]]).raw_text(refused.row_number)
         yield SetAside(refused.row_number, verdict, refused.message, None, text)
 
 

@@ -1,6 +1,8 @@
 """The formats a mapping can name: how the bytes of a lender's file become rows of cells."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
 
 from turno_lms.lenders.parts import Part, Text
 
@@ -10,7 +12,9 @@ class CsvFormat(Part):
 
     type: Literal["csv"]
     encoding: Literal["utf-8", "utf-16", "cp1252"] = "utf-8"
-    delimiter: Literal[",", ";", "|", "\t", "~"] = ","
+    delimiter: Annotated[str, StringConstraints(pattern=r'^[^"\r\n\x00]$')] = ","
+    quoted: bool = True
+    """Whether quotes keep a delimiter inside a cell; `false` takes quotes for plain text."""
 
 
 class XlsxFormat(Part):

@@ -1,6 +1,5 @@
 """Readers for the formats a mapping can name. Text streams; a workbook is read whole, under a stated cap."""
 
-import csv
 import datetime
 import zipfile
 from collections.abc import Iterator
@@ -12,8 +11,17 @@ from typing import Any
 from python_calamine import CalamineError, CalamineWorkbook
 
 from turno_lms.domain.states import FileError
+from turno_lms.ingestion.readers.text import TextFile
 from turno_lms.ingestion.refusals import FileRefusedError
-from turno_lms.ingestion.tables import ROWS_TO_SEARCH, Chunk, NumberedRow, Table, TextRow, find_headings
+from turno_lms.ingestion.tables import (
+    ROWS_TO_SEARCH,
+    Chunk,
+    NumberedRow,
+    RowsChunk,
+    Table,
+    TextRow,
+    find_headings,
+)
 from turno_lms.lenders.formats import CsvFormat, XlsxFormat
 from turno_lms.lenders.schema import FileKind
 
@@ -22,8 +30,6 @@ MAX_WORKBOOK_BYTES = 50_000_000
 MAX_UNPACKED_BYTES = 500_000_000
 EXCEL_DIGITS = 15
 """Excel keeps and shows 15 significant digits; beyond them the stored binary number is noise."""
-
-_ENCODINGS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp1252": "cp1252"}
 
 
 def open_table(path: Path, kind: FileKind, name: str, *, chunk_rows: int = CHUNK_ROWS) -> Table:
@@ -42,41 +48,22 @@ def open_table(path: Path, kind: FileKind, name: str, *, chunk_rows: int = CHUNK
 
 
 def _text_table(path: Path, kind: FileKind, text_format: CsvFormat, name: str, chunk_rows: int) -> Table:
-    records = text_records(path, text_format, name)
-    top = list(islice(records, ROWS_TO_SEARCH))
+    file = TextFile(path, text_format, name)
+    top = list(islice(file.records(), ROWS_TO_SEARCH))
     headings = find_headings(top, kind, name)
-    below = chain(top[headings.row_number :], records)
-    return Table(
-        headings,
-        _chunks((row for _, row in below), headings.row_number + 1, chunk_rows, text_format.delimiter),
-    )
+    below = [row for _, row in top[headings.row_number :]]
+    read_already = [RowsChunk(headings.row_number + 1, below, text_format.delimiter)] if below else []
+    return Table(headings, chain(read_already, file.chunks(chunk_rows)))
 
 
 def text_records(path: Path, text_format: CsvFormat, name: str) -> Iterator[NumberedRow]:
     """The records of a delimited file with their physical numbers. Raises FileRefusedError where reading fails."""
-    number = 0
-    with path.open(encoding=_ENCODINGS[text_format.encoding], newline="") as text:
-        try:
-            for number, row in enumerate(
-                csv.reader(text, delimiter=text_format.delimiter, strict=True), start=1
-            ):
-                yield number, row
-        except UnicodeError as error:
-            found = f"{name} is not {text_format.encoding} text after record {number}: {error}"
-            message = f"{found}. Was it sent in another encoding?"
-            raise FileRefusedError(FileError.UNREADABLE_FILE, message) from error
-        except csv.Error as error:
-            message = (
-                f"{name} cannot be read after record {number}: {error}. Look for a quote that is never closed"
-            )
-            raise FileRefusedError(FileError.UNREADABLE_FILE, message) from error
+    return TextFile(path, text_format, name).records()
 
 
-def _chunks(
-    rows: Iterator[TextRow], first_row: int, chunk_rows: int, delimiter: str = ","
-) -> Iterator[Chunk]:
+def _chunks(rows: Iterator[TextRow], first_row: int, chunk_rows: int) -> Iterator[Chunk]:
     while chunk := list(islice(rows, chunk_rows)):
-        yield Chunk(first_row, chunk, delimiter)
+        yield RowsChunk(first_row, chunk)
         first_row += len(chunk)
 
 

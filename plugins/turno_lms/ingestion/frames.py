@@ -13,7 +13,7 @@ from turno_lms.ingestion.arithmetic import computed
 from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
 from turno_lms.lenders.columns import REFERENCES, AnyColumn
 from turno_lms.lenders.formats import CsvFormat
-from turno_lms.lenders.schema import FileKind, LayoutRule, Lender
+from turno_lms.lenders.schema import FileKind, Lender
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,9 +40,11 @@ class FrameBuilder:
         self._positions = headings.positions
         self._delimited = isinstance(kind.format, CsvFormat)
         self._heading_cells = [same_heading(text) for text in headings.texts]
+        rules = kind.layout.values()
         self._layout_starts = tuple(
-            same_heading(start) for rule in kind.layout.values() for start in _starts(rule)
+            same_heading(start) for rule in rules for start in rule.first_cell_starts_with
         )
+        self._layout_patterns = [rule.first_cell_matches for rule in rules if rule.first_cell_matches]
         self._lender = lender
         self._lost = [name for name in REFERENCES if name in kind.mapped]
         self.cells_needed = max(self._positions.values()) + 1
@@ -57,7 +59,7 @@ class FrameBuilder:
 
         frame = self._with_values(self._texts(chunk))
         undated = frame.filter(pl.col("date").is_null())["row_number"].to_list()
-        layout = [number for number in undated if self._is_layout(chunk.row(number))]
+        layout = self._layout_rows({number: chunk.row(number) for number in undated})
         return frame.filter(~pl.col("row_number").is_in(layout)) if layout else frame, len(layout)
 
     def _texts(self, chunk: Chunk) -> pl.DataFrame:
@@ -88,14 +90,12 @@ class FrameBuilder:
         for name, formula in self._kind.formulas.items():
             frame = frame.with_columns(computed(formula).alias(name))
         unmapped = [name for name in PAYMENT_COLUMNS if name not in frame.columns]
-        frame = frame.with_columns(
+        return frame.with_columns(
             pl.lit(None, dtype=pl.Int64 if name == "charge" else pl.String).alias(name) for name in unmapped
         )
-        return frame.with_columns(self._note()) if self._lost else frame
 
     def _typed(self, frame: pl.DataFrame, mapped: Mapping[str, AnyColumn]) -> pl.DataFrame:
         """The columns' texts, the parts taken out of them, and their values."""
-
         frame = frame.with_columns(
             columns.written(name, column).alias(f"text:{name}") for name, column in mapped.items()
         )
@@ -115,24 +115,44 @@ class FrameBuilder:
             for name, column in mapped.items()
         )
 
-    def _note(self) -> pl.Expr:
-        """The note, with the references a spreadsheet has rounded: they identify nothing now, but are not hidden."""
+    def with_remarks(self, accepted: pl.DataFrame) -> pl.DataFrame:
+        """The rows with a remark in the note on references that a spreadsheet has rounded: lost, but not hidden."""
         import polars as pl
 
+        if not self._lost:
+            return accepted
         remarks = [
             pl.format(f"{name} lost, a spreadsheet has rounded it to {{}}", columns.lost(f"text:{name}"))
             for name in self._lost
         ]
         any_lost = pl.any_horizontal(remark.is_not_null() for remark in remarks)
         noted = pl.concat_str("note", *remarks, separator="; ", ignore_nulls=True)
-        return pl.when(any_lost).then(noted).otherwise(pl.col("note")).alias("note")
+        return accepted.with_columns(pl.when(any_lost).then(noted).otherwise(pl.col("note")).alias("note"))
 
-    def _is_layout(self, row: TextRow) -> bool:
-        """Blank, the headings again (a new page), or a row that a layout rule of the mapping names."""
-        cells = [same_heading(cell) for cell in row]
-        first = next((cell for cell in cells if cell), "")
-        return not first or cells == self._heading_cells or first.startswith(self._layout_starts)
+    def _layout_rows(self, undated: Mapping[int, TextRow]) -> list[int]:
+        """The numbers of rows that are blank, the headings again (a new page), or named by a layout rule."""
+        firsts = {number: _first_cell(row) for number, row in undated.items()}
+        matching = self._matching(firsts)
+        return [
+            number
+            for number, row in undated.items()
+            if not firsts[number]
+            or number in matching
+            or same_heading(firsts[number]).startswith(self._layout_starts)
+            or [same_heading(cell) for cell in row] == self._heading_cells
+        ]
+
+    def _matching(self, firsts: Mapping[int, str]) -> set[int]:
+        """The rows whose first cell a layout pattern fits. By polars, whose patterns take no more than linear time."""
+        import polars as pl
+
+        if not self._layout_patterns or not firsts:
+            return set()
+        cells = pl.DataFrame({"number": list(firsts), "first": list(firsts.values())})
+        fits = pl.any_horizontal(pl.col("first").str.contains(pattern) for pattern in self._layout_patterns)
+        return set(cells.filter(fits)["number"])
 
 
-def _starts(rule: LayoutRule) -> tuple[str, ...]:
-    return rule.first_cell_starts_with
+def _first_cell(row: TextRow) -> str:
+    """The first cell that is not blank, with its blanks evened out."""
+    return next((text for text in (" ".join(cell.split()) for cell in row) if text), "")

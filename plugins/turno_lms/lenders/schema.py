@@ -23,6 +23,7 @@ from turno_lms.lenders.columns import (
     KeyPath,
     StandardColumns,
     TextColumn,
+    Texts,
 )
 from turno_lms.lenders.expressions import Formula, FormulaError, amounts_in, parse_formula
 from turno_lms.lenders.filters import COMPARISONS, Comparison, Filter
@@ -84,7 +85,14 @@ class S3Place(Part):
 class LayoutRule(Part):
     """Rows that are no payments: totals, signatures, notes. A row that holds a date in the date column never is one."""
 
-    first_cell_starts_with: Annotated[tuple[Text, ...], Field(strict=False, min_length=1)]
+    first_cell_starts_with: Texts = ()
+    first_cell_matches: Pattern | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if bool(self.first_cell_starts_with) == bool(self.first_cell_matches):
+            raise ValueError("say either first_cell_starts_with or first_cell_matches")
+        return self
 
 
 class Thresholds(Part):

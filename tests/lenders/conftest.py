@@ -8,7 +8,6 @@ import pytest
 
 from turno_lms.lenders.registry import MappingError, load_lenders, mappings_directory
 
-
 THREE = ("gb", "ugro", "axle")
 
 

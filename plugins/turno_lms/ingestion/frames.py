@@ -12,8 +12,8 @@ from turno_lms.ingestion import columns
 from turno_lms.ingestion.arithmetic import computed
 from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
 from turno_lms.lenders.columns import REFERENCES, AnyColumn
-from turno_lms.lenders.formats import CsvFormat
-from turno_lms.lenders.schema import FileKind, LayoutRule, Lender
+from turno_lms.lenders.formats import LayoutRule
+from turno_lms.lenders.schema import FileKind, Lender
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,15 +38,16 @@ class FrameBuilder:
     def __init__(self, lender: Lender, kind: FileKind, headings: Headings) -> None:
         self._kind = kind
         self._positions = headings.positions
-        self._delimited = isinstance(kind.format, CsvFormat)
+        self._typed_cells = kind.format.has_typed_cells
         self._heading_cells = [same_heading(text) for text in headings.texts]
+        self._file_values = headings.values
         self._layout_starts = tuple(
             same_heading(start) for rule in kind.layout.values() for start in _starts(rule)
         )
         self._lender = lender
         self._lost = [name for name in REFERENCES if name in kind.mapped]
         self.cells_needed = max(self._positions.values()) + 1
-        self.cells_headed = max(i for i, text in enumerate(self._heading_cells) if text) + 1
+        self.cells_headed = headings.width
 
     def build(self, chunk: Chunk) -> tuple[pl.DataFrame, int]:
         """The chunk's payment rows, in their order, with the flags `_short` (truncated) and `_long` (shifted).
@@ -68,7 +69,7 @@ class FrameBuilder:
         flags = {
             "row_number": pl.Series(numbers, dtype=pl.Int32),
             "_short": chunk.widths() < self.cells_needed,
-            "_long": chunk.runs_over(self.cells_headed) if self._delimited else [False] * len(chunk),
+            "_long": [False] * len(chunk) if self._typed_cells else chunk.runs_over(self.cells_headed),
         }
         frame = pl.DataFrame(flags | cells, schema_overrides=dict.fromkeys(cells, pl.String))
         return frame.with_columns(columns.cell(name).alias(name) for name in cells)
@@ -78,7 +79,12 @@ class FrameBuilder:
         import polars as pl
 
         mapped = self._kind.mapped
-        constants = {name: getattr(column, "constant", None) for name, column in mapped.items()}
+        constants = {
+            name: self._file_values[column.file_value]
+            if column.file_value
+            else getattr(column, "constant", None)
+            for name, column in mapped.items()
+        }
         frame = frame.with_columns(pl.lit(text).alias(name) for name, text in constants.items() if text)
         frame = self._typed(frame, {name: column for name, column in mapped.items() if not column.first_of})
         choosing = {name: column for name, column in mapped.items() if column.first_of}
@@ -104,7 +110,7 @@ class FrameBuilder:
             columns.part(f"text:{name}", column, is_reference=name in REFERENCES).alias(f"part:{name}")
             for name, column in parted.items()
         )
-        pattern, iso = self._lender.loan_id_pattern, not self._delimited
+        pattern, iso = self._lender.loan_id_pattern, self._typed_cells
         return frame.with_columns(
             columns.value(
                 f"part:{name}" if name in parted else f"text:{name}",

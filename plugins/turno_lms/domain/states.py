@@ -27,6 +27,10 @@ class FileError(StrEnum):
     TOO_MANY_REJECTS = "too_many_rejects"
     DOES_NOT_TIE = "does_not_tie"
     UNKNOWN_KIND = "unknown_kind"
+    FILE_VALUE_UNCLEAR = (
+        "file_value_unclear"  # a value that stands once in the file is missing, or there are two
+    )
+    CONTROL_TOTAL_MISMATCH = "control_total_mismatch"  # the lender's own totals say otherwise
 
 
 class Disposition(StrEnum):

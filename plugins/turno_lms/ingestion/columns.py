@@ -54,11 +54,9 @@ _INDIA, _UTC = "Asia/Kolkata", "UTC"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
-def cell(position: str) -> pl.Expr:
-    """The cell's text with blanks (no-break ones too) trimmed; null when nothing is left."""
-    import polars as pl
-
-    return _unless_empty(pl.col(position).str.strip_chars())
+def cell_text(cell: pl.Expr) -> pl.Expr:
+    """A cell's text with blanks (no-break ones too) trimmed; null when nothing is left."""
+    return _unless_empty(cell.str.strip_chars())
 
 
 def written(name: str, column: AnyColumn) -> pl.Expr:

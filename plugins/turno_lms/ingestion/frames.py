@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from turno_lms.ingestion import columns
 from turno_lms.ingestion.arithmetic import computed
 from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
-from turno_lms.lenders.columns import REFERENCES, AnyColumn
-from turno_lms.lenders.formats import CsvFormat
+from turno_lms.lenders.columns import REFERENCES, AmountColumn, AnyColumn, TextColumn
 from turno_lms.lenders.schema import FileKind, Lender
 
 if TYPE_CHECKING:
@@ -38,17 +37,18 @@ class FrameBuilder:
     def __init__(self, lender: Lender, kind: FileKind, headings: Headings) -> None:
         self._kind = kind
         self._positions = headings.positions
-        self._delimited = isinstance(kind.format, CsvFormat)
+        self._typed_cells = kind.format.has_typed_cells
         self._heading_cells = [same_heading(text) for text in headings.texts]
+        self._file_values = headings.values
         rules = kind.layout.values()
         self._layout_starts = tuple(
-            same_heading(start) for rule in rules for start in rule.first_cell_starts_with
+            same_heading(start) for rule in rules for start in rule.first_cell_starts_with or ()
         )
         self._layout_patterns = [rule.first_cell_matches for rule in rules if rule.first_cell_matches]
         self._lender = lender
         self._lost = [name for name in REFERENCES if name in kind.mapped]
         self.cells_needed = max(self._positions.values()) + 1
-        self.cells_headed = max(i for i, text in enumerate(self._heading_cells) if text) + 1
+        self.cells_headed = headings.width
 
     def build(self, chunk: Chunk) -> tuple[pl.DataFrame, int]:
         """The chunk's payment rows, in their order, with the flags `_short` (truncated) and `_long` (shifted).
@@ -70,18 +70,19 @@ class FrameBuilder:
         flags = {
             "row_number": pl.Series(numbers, dtype=pl.Int32),
             "_short": chunk.widths() < self.cells_needed,
-            "_long": chunk.runs_over(self.cells_headed) if self._delimited else [False] * len(chunk),
+            "_long": [False] * len(chunk) if self._typed_cells else chunk.runs_over(self.cells_headed),
         }
         frame = pl.DataFrame(flags | cells, schema_overrides=dict.fromkeys(cells, pl.String))
-        return frame.with_columns(columns.cell(name).alias(name) for name in cells)
+        return frame.with_columns(columns.cell_text(pl.col(name)).alias(name) for name in cells)
 
     def _with_values(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Columns from cells first; then those that take the first of several; then what is computed."""
         import polars as pl
 
         mapped = self._kind.mapped
-        constants = {name: getattr(column, "constant", None) for name, column in mapped.items()}
-        frame = frame.with_columns(pl.lit(text).alias(name) for name, text in constants.items() if text)
+        frame = frame.with_columns(
+            self._given(name, column) for name, column in mapped.items() if _is_given(column)
+        )
         frame = self._typed(frame, {name: column for name, column in mapped.items() if not column.first_of})
         choosing = {name: column for name, column in mapped.items() if column.first_of}
         if choosing:
@@ -94,6 +95,13 @@ class FrameBuilder:
             pl.lit(None, dtype=pl.Int64 if name == "charge" else pl.String).alias(name) for name in unmapped
         )
 
+    def _given(self, name: str, column: AnyColumn) -> pl.Expr:
+        """The same text on every row: a constant of the mapping, or a value that stands once in the file."""
+        import polars as pl
+
+        text = self._file_values[column.file_value] if column.file_value else _constant(column)
+        return columns.cell_text(pl.lit(text, dtype=pl.String)).alias(name)
+
     def _typed(self, frame: pl.DataFrame, mapped: Mapping[str, AnyColumn]) -> pl.DataFrame:
         """The columns' texts, the parts taken out of them, and their values."""
         frame = frame.with_columns(
@@ -104,7 +112,7 @@ class FrameBuilder:
             columns.part(f"text:{name}", column, is_reference=name in REFERENCES).alias(f"part:{name}")
             for name, column in parted.items()
         )
-        pattern, iso = self._lender.loan_id_pattern, not self._delimited
+        pattern, iso = self._lender.loan_id_pattern, self._typed_cells
         return frame.with_columns(
             columns.value(
                 f"part:{name}" if name in parted else f"text:{name}",
@@ -151,6 +159,14 @@ class FrameBuilder:
         cells = pl.DataFrame({"number": list(firsts), "first": list(firsts.values())})
         fits = pl.any_horizontal(pl.col("first").str.contains(pattern) for pattern in self._layout_patterns)
         return set(cells.filter(fits)["number"])
+
+
+def _constant(column: AnyColumn) -> str | None:
+    return column.constant if isinstance(column, TextColumn | AmountColumn) else None
+
+
+def _is_given(column: AnyColumn) -> bool:
+    return bool(column.file_value or _constant(column))
 
 
 def _first_cell(row: TextRow) -> str:

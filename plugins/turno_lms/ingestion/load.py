@@ -6,6 +6,7 @@ even if the key was overwritten meanwhile.
 """
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,7 @@ from turno_lms.domain.states import Disposition, FileError, FileState
 from turno_lms.ingestion import log, queries
 from turno_lms.ingestion.ahead import one_ahead
 from turno_lms.ingestion.archive import archive
+from turno_lms.ingestion.control_totals import check_control_totals
 from turno_lms.ingestion.duplicates import repeats_earlier_file
 from turno_lms.ingestion.files import LenderFile, ObjectStore
 from turno_lms.ingestion.log import FileReport
@@ -67,7 +69,7 @@ def _load(conn: WarehouseConnection, s3: ObjectStore, lender: Lender, file: Lend
 def _load_rows(conn: WarehouseConnection, lender: Lender, kind: FileKind, path: Path, row: Row) -> Row:
     """Everything a file brings, in the caller's transaction. Raises FileRefusedError; nothing is then left of it."""
     open_staging(conn, row)
-    read, layout_rows = _stage_file(conn, lender, kind, path, row)
+    read, layout_rows, values = _stage_file(conn, lender, kind, path, row)
     _set_repeated_aside(conn, kind, path, row)
     set_aside = conn.execute(queries.COUNT_SET_ASIDE, (row["file_id"],)).fetchall()
     counts = {
@@ -77,6 +79,7 @@ def _load_rows(conn: WarehouseConnection, lender: Lender, kind: FileKind, path: 
         "paise_read": read.paise,
     }
     aside = _tallies(set_aside)
+    check_control_totals(kind, values, read, aside[Disposition.FILTERED], row["key"])
     if kind.thresholds.halts(aside[Disposition.REJECTED].rows, read.rows):
         return _halt(conn, kind, row, counts | _by_disposition(aside))
     written = _tallies([*set_aside, _add_payments(conn, row)])
@@ -87,8 +90,8 @@ def _load_rows(conn: WarehouseConnection, lender: Lender, kind: FileKind, path: 
 
 def _stage_file(
     conn: WarehouseConnection, lender: Lender, kind: FileKind, path: Path, row: Row
-) -> tuple[Tally, int]:
-    """Judge and write every chunk; returns what was read, before judgement, and the number of layout rows."""
+) -> tuple[Tally, int, Mapping[str, str]]:
+    """Judge and write every chunk; returns what was read, before judgement, the layout rows and the file's values."""
     table = open_table(path, kind, row["key"])
     transform = Transform(lender, kind, table.headings)
     read, layout_rows, file_rows = Tally(), 0, 0
@@ -101,7 +104,7 @@ def _stage_file(
         raise _does_not_tie(
             row["key"], f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout"
         )
-    return read, layout_rows
+    return read, layout_rows, table.headings.values
 
 
 def _set_repeated_aside(conn: WarehouseConnection, kind: FileKind, path: Path, row: Row) -> None:

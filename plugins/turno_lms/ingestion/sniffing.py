@@ -5,31 +5,42 @@ For drafting a mapping only. A load never sniffs: it reads what the mapping says
 
 from __future__ import annotations
 
-import csv
+import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-
-from python_calamine import CalamineError, CalamineWorkbook
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
 from turno_lms.domain.states import FileError
-from turno_lms.ingestion.readers import cell_text, text_records
+from turno_lms.ingestion.readers import text_records
+from turno_lms.ingestion.readers.kinds import looks_like
+from turno_lms.ingestion.readers.records import cell_text
+from turno_lms.ingestion.readers.sheets import SheetFile
 from turno_lms.ingestion.refusals import FileRefusedError
+from turno_lms.ingestion.sandbox import LIMITS, Job, run_job
+from turno_lms.ingestion.sandbox.documents import exact_json
 from turno_lms.ingestion.tables import ROWS_TO_SEARCH, NumberedRow, TextRow
-from turno_lms.lenders.formats import CsvFormat
+from turno_lms.lenders.formats import CsvFormat, Encoding
 
 SAMPLE_ROWS = 500
 """Rows that suggestions are made from."""
+_MOST_ROWS = ROWS_TO_SEARCH + SAMPLE_ROWS
 _DELIMITERS = (",", "\t", ";", "|", "~")
-_BOOK_MARKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _FEWEST_HEADINGS = 3
+_BINARY: dict[str, tuple[Job, str]] = {
+    "an XLSX workbook": ("workbook", "xlsx"),
+    "an XLS workbook, or a workbook protected by a password": ("workbook", "xls"),
+    "an HTML page": ("html", "html"),
+}
+_TEXT = ("text", "JSON")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A sample, read: the lines that describe its format in a mapping, its heading row and the rows below it."""
+    """A sample, read: the keys that describe its format in a mapping, its heading row and the rows below it."""
 
     format: dict[str, str]
     heading_row: int
@@ -44,18 +55,26 @@ class Sample:
 
 def read_sample(path: Path) -> Sample:
     """Find out how a sample is to be read. Raises FileRefusedError when no table can be seen in it."""
-    head = path.read_bytes()[:4096]
-    if head.startswith(_BOOK_MARKS):
-        return _workbook(path)
+    found = looks_like(path)
+    if found in _BINARY:
+        return _tables(path, *_BINARY[found])
+    if found not in _TEXT:
+        message = f"{path.name} looks like {found}: unpack it, or write its mapping by hand"
+        raise FileRefusedError(FileError.UNREADABLE_FILE, message)
+    return (_json_lines(path) if found == "JSON" else None) or _text(path)
+
+
+def _text(path: Path) -> Sample:
     encoding = _encoding(path)
-    kinds = [CsvFormat(type="csv", encoding=encoding, delimiter=mark) for mark in _DELIMITERS]  # type: ignore[arg-type]  # one of its choices
-    tables = [(kind, _records(path, kind)) for kind in kinds]
-    kind, rows = max(tables, key=lambda table: _table_size(table[1]))
-    described = {"type": "csv", "encoding": encoding, "delimiter": kind.delimiter}
-    return _sample(described, rows, path.name)
+    tables = [
+        (mark, _records(path, CsvFormat(type="csv", encoding=encoding, delimiter=mark)))
+        for mark in _DELIMITERS
+    ]
+    delimiter, rows = max(tables, key=lambda table: _table_size(table[1]))
+    return _sample({"type": "csv", "encoding": encoding, "delimiter": delimiter}, rows, path.name)
 
 
-def _encoding(path: Path) -> str:
+def _encoding(path: Path) -> Encoding:
     content = path.read_bytes()
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
@@ -68,8 +87,8 @@ def _encoding(path: Path) -> str:
 
 def _records(path: Path, kind: CsvFormat) -> list[NumberedRow]:
     try:
-        return list(islice(text_records(path, kind, path.name), ROWS_TO_SEARCH + SAMPLE_ROWS))
-    except (FileRefusedError, csv.Error):
+        return list(islice(text_records(path, kind, path.name), _MOST_ROWS))
+    except FileRefusedError:
         return []
 
 
@@ -79,24 +98,45 @@ def _table_size(rows: list[NumberedRow]) -> tuple[int, int]:
     return max(((times, width) for width, times in widths.items()), default=(0, 0))
 
 
-def _workbook(path: Path) -> Sample:
-    """The sheet with the most rows: a summary in front of it is short."""
-    try:
-        book = CalamineWorkbook.from_path(str(path))
-        sheets = {name: _sheet_rows(book, name) for name in book.sheet_names}
-    except CalamineError as error:
-        message = f"{path.name} cannot be read as a workbook: {error}"
-        raise FileRefusedError(FileError.UNREADABLE_FILE, message) from error
-    name = max(sheets, key=lambda sheet: len(sheets[sheet]))
-    described = {"type": "xlsx" if path.read_bytes().startswith(_BOOK_MARKS[0]) else "xls"}
-    if len(sheets) > 1:
+def _tables(path: Path, job: Job, file_type: str) -> Sample:
+    """The table with the most rows: a summary in front of it is short."""
+    options: dict[str, Any] = {"format": file_type, "sheet": None}
+    if job == "html":
+        options = {"encoding": get_args(Encoding)[0]}
+    with TemporaryDirectory(prefix="turno-read-") as folder:
+        names = run_job(job, path, Path(folder), path.name, LIMITS, **options)
+        tables = {
+            name: list(islice(SheetFile(Path(folder) / f"{number}.rows", path.name).records(), _MOST_ROWS))
+            for number, name in enumerate(names)
+        }
+    if not tables:
+        raise FileRefusedError(FileError.EMPTY_FILE, f"{path.name} holds no table")
+    name = max(tables, key=lambda table: len(tables[table]))
+    described = {"type": file_type}
+    if job == "workbook" and len(tables) > 1:
         described["sheet"] = name
-    return _sample(described, sheets[name], path.name)
+    return _sample(described, tables[name], path.name)
 
 
-def _sheet_rows(book: CalamineWorkbook, name: str) -> list[NumberedRow]:
-    cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)[: ROWS_TO_SEARCH + SAMPLE_ROWS]
-    return [(number, [cell_text(cell) for cell in row]) for number, row in enumerate(cells, start=1)]
+def _json_lines(path: Path) -> Sample | None:
+    """A file with an object on every line; the keys, dotted where they lie deeper, are its headings."""
+    try:
+        lines = io.StringIO(path.read_text(encoding="utf-8-sig"))
+        numbered = [(number, exact_json(line)) for number, line in enumerate(lines, start=1) if line.strip()]
+        records = [(number, dict(_leaves(record))) for number, record in numbered[:SAMPLE_ROWS]]
+    except (ValueError, RecursionError, AttributeError):
+        return None
+    keys = tuple(dict.fromkeys(key for _, record in records for key in record))
+    rows = [(number, [record.get(key, "") for key in keys]) for number, record in records]
+    return Sample({"type": "json_lines"}, 0, keys, rows)
+
+
+def _leaves(record: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in record.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", cell_text(value)
 
 
 def _sample(described: dict[str, str], rows: list[NumberedRow], name: str) -> Sample:
@@ -113,8 +153,8 @@ def _sample(described: dict[str, str], rows: list[NumberedRow], name: str) -> Sa
 def _headedness(numbered: NumberedRow) -> tuple[int, int]:
     """How much a row looks like headings: different words without digits; of equal ones the first."""
     number, row = numbered
-    words = {text.casefold() for text in _words(row)}
-    return (len(words) if len(words) == len(list(_words(row))) else 0), -number
+    words = [text.casefold() for text in _words(row)]
+    return (len(words) if len(words) == len(set(words)) else 0), -number
 
 
 def _words(row: TextRow) -> Iterator[str]:

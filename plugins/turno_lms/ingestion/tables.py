@@ -10,13 +10,12 @@ import csv
 import io
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from turno_lms.domain.states import FileError
 from turno_lms.ingestion.refusals import FileRefusedError
-from turno_lms.lenders.schema import FileKind
 
 if TYPE_CHECKING:
     import polars as pl
@@ -51,6 +50,10 @@ class Chunk(ABC):
     def widths(self) -> pl.Series:
         """How many cells each row has."""
 
+    @abstractmethod
+    def head(self, rows: int) -> Chunk:
+        """The first `rows` rows."""
+
     @property
     def rows(self) -> list[TextRow]:
         """All rows."""
@@ -73,16 +76,19 @@ class Chunk(ABC):
         """A row as delimited text, for a person; a NUL, which PostgreSQL cannot store, shows as its symbol."""
         buffer = io.StringIO()
         csv.writer(buffer, delimiter=self.delimiter, lineterminator="").writerow(self.row(number))
-        return buffer.getvalue().replace("\0", "\u2400")
+        return storable(buffer.getvalue())
 
 
 class RowsChunk(Chunk):
-    """Rows that are lists already."""
+    """Rows that are lists already; `raw` are their texts where cells alone would not show them."""
 
-    def __init__(self, first_row: int, rows: list[TextRow], delimiter: str = ",") -> None:
+    def __init__(
+        self, first_row: int, rows: list[TextRow], delimiter: str = ",", raw: Sequence[str] = ()
+    ) -> None:
         self.first_row = first_row
         self.delimiter = delimiter
         self._rows = rows
+        self._raw = raw
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -102,7 +108,15 @@ class RowsChunk(Chunk):
         """See Chunk."""
         import polars as pl
 
-        return pl.Series(map(len, self._rows), dtype=pl.UInt32)
+        return pl.Series([len(row) for row in self._rows], dtype=pl.UInt32)
+
+    def head(self, rows: int) -> Chunk:
+        """See Chunk."""
+        return RowsChunk(self.first_row, self._rows[:rows], self.delimiter, self._raw[:rows])
+
+    def raw_text(self, number: int) -> str:
+        """See Chunk."""
+        return storable(self._raw[number - self.first_row]) if self._raw else super().raw_text(number)
 
 
 class PlainChunk(Chunk):
@@ -119,6 +133,14 @@ class PlainChunk(Chunk):
 
     def __len__(self) -> int:
         return len(self._lines)
+
+    @property
+    def rows(self) -> list[TextRow]:
+        """All rows."""
+        lines: list[str] = self._lines.to_list()
+        if self._marked:
+            return list(csv.reader(lines, delimiter=self.delimiter))
+        return [line.split(self.delimiter) if line else [] for line in lines]
 
     def part(self, first_row: int, start: int, rows: int) -> PlainChunk:
         """At most `rows` rows from the 0-based `start`, numbered from `first_row`."""
@@ -140,6 +162,10 @@ class PlainChunk(Chunk):
         """See Chunk."""
         return self._cut.list.len().set(self._lines == "", 0)
 
+    def head(self, rows: int) -> Chunk:
+        """See Chunk."""
+        return self.part(self.first_row, 0, rows)
+
     def _bare(self, cells: pl.Series) -> pl.Series:
         if not self._marked:
             return cells
@@ -151,6 +177,11 @@ class PlainChunk(Chunk):
         return cells.alias("cell").to_frame().select(bare.alias("cell"))["cell"]
 
 
+def storable(text: str) -> str:
+    """A text as PostgreSQL can store it."""
+    return text.replace("\0", "\u2400")
+
+
 def check_width(cells: int, row: int, name: str) -> None:
     """Raise FileRefusedError for a row that no table of payments has."""
     if cells > MAX_COLUMNS:
@@ -160,7 +191,7 @@ def check_width(cells: int, row: int, name: str) -> None:
 
 @dataclass(frozen=True)
 class Headings:
-    """The heading row: where it stands, and the position of every mapped column."""
+    """The heading row: where it stands (0 where there is none), and the position of every mapped column."""
 
     row_number: int
     texts: tuple[str, ...]
@@ -168,6 +199,10 @@ class Headings:
     """Column name of the mapping to 0-based position."""
     names: dict[str, str]
     """Column name of the mapping to the heading as the file writes it."""
+    width: int
+    """The cells a row should have; text beyond them means that an unquoted delimiter has shifted it."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What the mapping's `values` name: texts that stand once in the file."""
 
 
 @dataclass(frozen=True)
@@ -181,72 +216,3 @@ class Table:
 def same_heading(text: str) -> str:
     """A heading with the differences that do not matter (case, blanks, width of characters) taken out."""
     return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
-
-
-def find_headings(rows: Iterable[NumberedRow], kind: FileKind, place: str) -> Headings:
-    """The first of `rows` that holds every mapped heading.
-
-    Raises FileRefusedError: HEADING_NOT_FOUND, MISSING_COLUMN (a row holds at least half of them), or EMPTY_FILE.
-    `place` names the file (and sheet) in the message.
-    """
-    wanted = {name: tuple(map(same_heading, column.heading)) for name, column in kind.headed.items()}
-    nearest: tuple[int, int, TextRow] = (0, 0, [])
-    empty = True
-    for number, row in rows:
-        known = [same_heading(cell) for cell in row]
-        found = sum(any(alias in known for alias in aliases) for aliases in wanted.values())
-        if found == len(wanted):
-            return _headings(number, row, known, wanted, place)
-        nearest = max(nearest, (found, -number, row), key=lambda candidate: candidate[:2])
-        empty = empty and not any(known)
-    if empty:
-        raise FileRefusedError(
-            FileError.EMPTY_FILE, f"{place} holds no text at all; ask the lender to send it again"
-        )
-    raise _not_found(nearest, kind, place)
-
-
-def _not_found(nearest: tuple[int, int, TextRow], kind: FileKind, place: str) -> FileRefusedError:
-    found, number, row = nearest
-    known = {same_heading(cell) for cell in row}
-    lacking = [
-        " or ".join(column.heading)
-        for column in kind.headed.values()
-        if known.isdisjoint(map(same_heading, column.heading))
-    ]
-    if found * 2 >= len(kind.headed):
-        message = (
-            f"{place}: row {-number} holds the headings, but lacks {', '.join(lacking)}. "
-            f"Headings found: {_listed(row)}"
-        )
-        return FileRefusedError(
-            FileError.MISSING_COLUMN,
-            f"{message}. Correct the file, or the mapping if the lender renamed a column",
-        )
-    message = f"{place}: none of the first {ROWS_TO_SEARCH} rows holds the headings {', '.join(lacking)}"
-    nearest_row = f"; row {-number} comes nearest with {_listed(row)}" if found else ""
-    return FileRefusedError(
-        FileError.HEADING_NOT_FOUND, f"{message}{nearest_row}. Is it a file of this kind?"
-    )
-
-
-def _listed(row: TextRow) -> str:
-    return ", ".join(" ".join(cell.split()) for cell in row if cell.strip())
-
-
-def _headings(
-    number: int, row: TextRow, known: list[str], wanted: dict[str, tuple[str, ...]], place: str
-) -> Headings:
-    positions = {
-        name: [i for i, text in enumerate(known) if text in aliases] for name, aliases in wanted.items()
-    }
-    for name, several in positions.items():
-        if len(several) > 1:
-            columns = " and ".join(str(position + 1) for position in several)
-            twice = f"the heading of {name} stands in columns {columns} of row {number}"
-            message = f"{place}: {twice}; which one counts is not said"
-            raise FileRefusedError(FileError.MISSING_COLUMN, message)
-    places = {name: several[0] for name, several in positions.items()}
-    return Headings(
-        number, tuple(row), places, {name: " ".join(row[i].split()) for name, i in places.items()}
-    )

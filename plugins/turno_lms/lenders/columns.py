@@ -26,7 +26,7 @@ STANDARD_TYPES = {
 }  # fmt: skip
 """The standard columns a mapping can fill, each with the one type it may have."""
 REFERENCES = ("payment_id", "sub_reference_id")
-_SOURCES = ("heading", "first_of", "constant")
+_SOURCES = ("heading", "position", "file_value", "first_of", "constant")
 
 
 class Split(Part):
@@ -39,11 +39,16 @@ class Split(Part):
 class Column(Part):
     """What all columns share: their source and what is taken out of the text.
 
-    The source is a `heading` (several are aliases, of which exactly one must be there), or `first_of` several helper
-    columns: the first that is not blank.
+    The source is a `heading` (several are aliases, of which exactly one must be there), a `position` in the row, a
+    `file_value` (one of the file's `values`), or `first_of` several helper columns: the first that is not blank.
     """
 
     heading: Texts = ()
+    nth: int | None = Field(default=None, ge=1, le=20)
+    """Which of several columns with this heading, counted from 1 and from the left."""
+    position: int | None = Field(default=None, ge=1, le=1000)
+    """The column's place, counted from 1: for files without headings, or a column without one."""
+    file_value: Name | None = None
     first_of: Annotated[tuple[Name, ...], Field(strict=False, max_length=10)] = ()
     blanks: Texts = ()
     """Placeholders that mean nothing, such as NIL and -; case is ignored."""
@@ -65,6 +70,8 @@ class Column(Part):
             known = ", ".join(source for source in _SOURCES if hasattr(self, source))
             found = " and ".join(named) or "nothing"
             raise ValueError(f"say where the value comes from by exactly one of {known}, not {found}")
+        if self.nth and not self.heading:
+            raise ValueError("nth counts columns with the same heading: there is no heading here")
         return self
 
     @property

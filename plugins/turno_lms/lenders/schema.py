@@ -23,11 +23,20 @@ from turno_lms.lenders.columns import (
     KeyPath,
     StandardColumns,
     TextColumn,
-    Texts,
 )
 from turno_lms.lenders.expressions import Formula, FormulaError, amounts_in, parse_formula
 from turno_lms.lenders.filters import COMPARISONS, Comparison, Filter
-from turno_lms.lenders.formats import CsvFormat, XlsxFormat
+from turno_lms.lenders.formats import (
+    AnyFormat,
+    ControlTotals,
+    CsvFormat,
+    FileValue,
+    FixedWidthFormat,
+    JsonFormat,
+    JsonLinesFormat,
+    LayoutRule,
+    Section,
+)
 from turno_lms.lenders.parts import Name, Part, Text, wrong
 from turno_lms.lenders.patterns import Pattern
 
@@ -82,19 +91,6 @@ class S3Place(Part):
         return prefix
 
 
-class LayoutRule(Part):
-    """Rows that are no payments: totals, signatures, notes. A row that holds a date in the date column never is one."""
-
-    first_cell_starts_with: Texts = ()
-    first_cell_matches: Pattern | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Self:
-        if bool(self.first_cell_starts_with) == bool(self.first_cell_matches):
-            raise ValueError("say either first_cell_starts_with or first_cell_matches")
-        return self
-
-
 class Thresholds(Part):
     """Above this share of rejected rows the file is halted: its rejects are kept and none of its rows is loaded."""
 
@@ -110,8 +106,11 @@ class FileKind(Part):
 
     s3: S3Place
     schedule: Annotated[str, StringConstraints(max_length=100)]
-    format: Annotated[CsvFormat | XlsxFormat, Field(discriminator="type")]
+    format: AnyFormat
+    section: Section | None = None
     layout: dict[Name, LayoutRule] = {}
+    values: dict[Name, FileValue] = {}
+    control_totals: ControlTotals | None = None
     columns: StandardColumns
     helpers: dict[Name, HelperColumn] = {}
     compute: dict[ComputedName, Annotated[str, StringConstraints(min_length=1, max_length=200)]] = {}
@@ -151,6 +150,8 @@ class FileKind(Part):
             raise ValueError("amount must be either mapped under columns or computed")
         if self.columns.charge is not None and "charge" in self.compute:
             raise wrong("charge is both mapped and computed", "compute", "charge")
+        self._check_places()
+        self._check_values()
         for name, column in self.mapped.items():
             self._check_first_of(name, column)
         for name, formula in self.formulas.items():
@@ -173,6 +174,38 @@ class FileKind(Part):
     def formulas(self) -> dict[str, Formula]:
         """The parsed formulas in the order they are worked out: charge first, since the amount may build on it."""
         return {name: parse_formula(self.compute[name]) for name in COMPUTED if name in self.compute}
+
+    def _check_places(self) -> None:
+        """Columns by position belong to a file whose columns have one; and a file has headings or it has none."""
+        by_position = [name for name, column in self.mapped.items() if column.position]
+        if not self.headed and not by_position:
+            raise ValueError("no column is taken from the file: give headings, or positions")
+        if isinstance(self.format, CsvFormat) and (self.format.cells is None) == (not self.headed):
+            message = (
+                "is the width of a file without headings: it belongs to columns by position, and they need it"
+            )
+            raise wrong(message, "format", "cells")
+        if by_position and isinstance(self.format, FixedWidthFormat | JsonFormat | JsonLinesFormat):
+            raise ValueError(f"{by_position[0]} has a position, but {self.format.type} names its columns")
+
+    def _check_values(self) -> None:
+        named = isinstance(self.format, FixedWidthFormat | JsonFormat | JsonLinesFormat)
+        if self.section and named:
+            raise wrong(f"a {self.format.type} file has no sections", "section")
+        for name, value in self.values.items():
+            self._check_value(name, value)
+        used = {column.file_value for column in self.mapped.values() if column.file_value}
+        used |= set(self.control_totals.values.values()) if self.control_totals else set()
+        if unknown := sorted(used - set(self.values)):
+            raise ValueError(f"{unknown[0]!r} is none of the file's values; there are {_listed(self.values)}")
+
+    def _check_value(self, name: str, value: FileValue) -> None:
+        if isinstance(self.format, FixedWidthFormat):
+            record = self.format.others.get(value.record or "")
+            if record is None or value.field not in record.fields:
+                raise wrong("names no record and field of the format's others", "values", name)
+        elif value.record or isinstance(self.format, JsonFormat | JsonLinesFormat):
+            raise wrong(f"a {self.format.type} file has no such rows or records", "values", name)
 
     def _amount_names(self) -> set[str]:
         return {name for name, column in self.mapped.items() if column.type == "amount"}

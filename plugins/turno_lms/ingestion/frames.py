@@ -45,6 +45,9 @@ class FrameBuilder:
             same_heading(start) for rule in rules for start in rule.first_cell_starts_with or ()
         )
         self._layout_patterns = [rule.first_cell_matches for rule in rules if rule.first_cell_matches]
+        # a date in its cell marks a payment; where the whole file has one date, what names the loan does
+        address = "loan_id" if "loan_id" in kind.mapped else "umrn"
+        self._mark = f"text:{address}" if kind.columns.date.file_value else "date"
         self._lender = lender
         self._lost = [name for name in REFERENCES if name in kind.mapped]
         self.cells_needed = max(self._positions.values()) + 1
@@ -58,7 +61,7 @@ class FrameBuilder:
         import polars as pl
 
         frame = self._with_values(self._texts(chunk))
-        undated = frame.filter(pl.col("date").is_null())["row_number"].to_list()
+        undated = frame.filter(pl.col(self._mark).is_null())["row_number"].to_list()
         layout = self._layout_rows({number: chunk.row(number) for number in undated})
         return frame.filter(~pl.col("row_number").is_in(layout)) if layout else frame, len(layout)
 

@@ -189,7 +189,7 @@ class FileValue(Part):
     record: Name | None = None
     field: Name | None = None
 
-    @field_validator("first_cell_starts_with", mode="before")
+    @field_validator("first_cell_starts_with", mode="before", json_schema_input_type=Text | Starts)
     @classmethod
     def _one_or_several(cls, starts: Any) -> Any:
         return (starts,) if isinstance(starts, str) else starts

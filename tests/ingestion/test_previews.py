@@ -1,12 +1,13 @@
 """What the preview says is what a load does."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+import yaml
 from typer.testing import CliRunner
 
 from local_stack.sample_data import catalogue
@@ -17,11 +18,14 @@ from turno_lms.ingestion.commands import preview_sample
 from turno_lms.ingestion.load import FileRefusedError
 from turno_lms.ingestion.preview import preview
 from turno_lms.ingestion.umrn import load_umrn_file
-from turno_lms.lenders.registry import mappings_directory
+from turno_lms.lenders.apply import apply_lenders
+from turno_lms.lenders.registry import load_lenders, mappings_directory
+from turno_lms.warehouse.connection import WarehouseConnection
 
 app = typer.Typer()
 app.command()(preview_sample)
 runner = CliRunner()
+GOLDEN = Path(__file__).parents[1] / "lenders" / "golden"
 
 ACCEPTED = """
 select _row_number as row, 'accepted' as fate, null as reason, loan_id, _umrn as umrn, amount, date, status, charge, note,
@@ -73,6 +77,24 @@ def test_the_fates_of_a_preview_are_those_of_a_load_into_an_empty_warehouse(
     assert [result.summary[f"rows_{part}"] for part in ("read", "accepted", "filtered", "duplicate", "rejected", "layout")] == [
         *loads.counts(report), report.rows_layout,
     ]  # fmt: skip
+
+
+SHIPPED = {slug: lender for slug, lender in load_lenders().items() if slug not in ("gb", "ugro", "axle")}
+
+
+@pytest.mark.parametrize("slug", SHIPPED)
+def test_a_shipped_lenders_sample_is_loaded_as_it_is_previewed(
+    loads: Loads, warehouse: WarehouseConnection, slug: str
+) -> None:
+    lender = SHIPPED[slug]
+    apply_lenders(warehouse, {slug: lender})
+    warehouse.commit()
+    ((kind, spec),) = lender.files.items()
+    folder = GOLDEN / slug
+    sample = folder / yaml.safe_load((folder / "case.yml").read_text(encoding="utf-8"))["sample"]
+    patient = replace(loads, lenders={slug: lender})
+    patient.ingest(patient.put(f"{spec.s3.prefix}{sample.name}", sample.read_bytes()))
+    assert loaded(loads) == preview(lender, kind, sample).rows
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,9 @@ class FrameBuilder:
         import polars as pl
 
         frame = self._with_values(self._texts(chunk))
-        undated = frame.filter(pl.col("date").is_null())["row_number"].to_list()
+        # A date that the whole file shares marks no row as a payment; the loan or mandate does then.
+        mark = pl.coalesce("loan_id", "umrn") if self._kind.columns.date.file_value else pl.col("date")
+        undated = frame.filter(mark.is_null())["row_number"].to_list()
         layout = [number for number in undated if self._is_layout(chunk.row(number))]
         return frame.filter(~pl.col("row_number").is_in(layout)) if layout else frame, len(layout)
 

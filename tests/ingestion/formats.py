@@ -72,12 +72,12 @@ NPCI_KIND = {
 }
 
 
-def lender(file_format: Mapping[str, Any], **changes: Any) -> Lender:
+def lender(format: Mapping[str, Any], **changes: Any) -> Lender:
     """A lender whose only kind of file is in this format."""
     kind = {
         "s3": {"prefix": "lenders/sample/statement/"},
         "schedule": "0 9 * * *",
-        "format": dict(file_format),
+        "format": dict(format),
         "columns": COLUMNS,
         "thresholds": {"reject_percent": 100},
         **changes,
@@ -91,9 +91,9 @@ def lender(file_format: Mapping[str, Any], **changes: Any) -> Lender:
     )  # fmt: skip
 
 
-def kind(file_format: Mapping[str, Any], **changes: Any) -> FileKind:
+def kind(format: Mapping[str, Any], **changes: Any) -> FileKind:
     """Its kind of file."""
-    return lender(file_format, **changes).files["statement"]
+    return lender(format, **changes).files["statement"]
 
 
 def shown(folder: Path, content: bytes, file_format: Mapping[str, Any], **changes: Any) -> Preview:

@@ -59,7 +59,7 @@ MISTAKES = {
     "pattern that is no expression": ("gb", r"GB\d{6}", r'"GB[0-9"', "loan_id_pattern", "is no regular expression"),
     "pattern with look-around": ("gb", r"GB\d{6}", r"'(?=G)GB\d{6}'", "loan_id_pattern", "differ between our engines"),
     "percentage over a hundred": ("gb", "reject_percent: 20", "reject_percent: 120", "reject_percent", "less than or equal to 100"),
-    "no post_from": ("ugro", "post_from: 2026-01-01\n", "", "# UGRO", "post_from is missing: add it"),
+    "no post_from": ("ugro", "post_from: 2026-01-01\n", "", "# yaml-language-server", "post_from is missing: add it"),
     "an amount that may be blank": (
         "ugro", "grouping: indian }", "grouping: indian, required: false }", "amount:", "a blank amount is not zero",
     ),
@@ -78,7 +78,7 @@ def test_a_mistake_is_refused_with_line_and_hint(name: str, complaints: Complain
 
 def test_repeated_keys_are_refused(complaints: Complaints) -> None:
     (said,) = complaints("gb", "name: GB Finance\n", "name: GB Finance\nname: Other\n")
-    assert re.fullmatch(r"gb\.yml:5: key name is repeated; the first is on line 4", said)
+    assert re.fullmatch(r"gb\.yml:6: key name is repeated; the first is on line 5", said)
 
 
 def test_anchors_are_refused(complaints: Complaints) -> None:

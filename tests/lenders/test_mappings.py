@@ -13,12 +13,10 @@ def version(path: Path) -> str:
     return load_lender(path).mapping_version
 
 
-def test_the_shipped_lenders_and_their_products() -> None:
-    assert {slug: lender.fineract.product_id for slug, lender in load_lenders().items()} == {
-        "gb": 1,
-        "ugro": 2,
-        "axle": 3,
-    }
+def test_every_shipped_lender_has_a_product_of_its_own() -> None:
+    products = {slug: lender.fineract.product_id for slug, lender in load_lenders().items()}
+    assert {slug: products[slug] for slug in ("gb", "ugro", "axle")} == {"gb": 1, "ugro": 2, "axle": 3}
+    assert sorted(products.values()) == list(range(1, len(products) + 1))
 
 
 def test_every_channel_belongs_to_one_stream() -> None:

@@ -54,11 +54,9 @@ _INDIA, _UTC = "Asia/Kolkata", "UTC"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
-def cell(position: str) -> pl.Expr:
-    """The cell's text with blanks (no-break ones too) trimmed; null when nothing is left."""
-    import polars as pl
-
-    return _unless_empty(pl.col(position).str.strip_chars())
+def cell_text(cell: pl.Expr) -> pl.Expr:
+    """A cell's text with blanks (no-break ones too) trimmed; null when nothing is left."""
+    return _unless_empty(cell.str.strip_chars())
 
 
 def written(name: str, column: AnyColumn) -> pl.Expr:
@@ -225,15 +223,14 @@ def _one_date(text: pl.Expr, name: str, zone: str) -> pl.Expr:
 def _formatted_date(text: pl.Expr, date_format: str, zone: str) -> pl.Expr:
     import polars as pl
 
+    parsed = date_format.replace(".%f", "%.f")  # chrono's word for a fraction of any length
     fitting = pl.when(text.str.contains(f"^{format_pattern(date_format)}$")).then(text)
     if has_zone(date_format):
-        moment = fitting.str.replace(r"Z$", "+00:00").str.to_datetime(
-            date_format, strict=False, time_zone=_UTC
-        )
+        moment = fitting.str.replace(r"Z$", "+00:00").str.to_datetime(parsed, strict=False, time_zone=_UTC)
         return moment.dt.convert_time_zone(_INDIA).dt.date()
     if not has_time(date_format):
-        return fitting.str.to_date(date_format, strict=False)
-    wall_clock = fitting.str.to_datetime(date_format, strict=False)
+        return fitting.str.to_date(parsed, strict=False)
+    wall_clock = fitting.str.to_datetime(parsed, strict=False)
     if zone == _UTC:
         return wall_clock.dt.replace_time_zone(_UTC).dt.convert_time_zone(_INDIA).dt.date()
     return wall_clock.dt.date()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from turno_lms.ingestion import columns
 from turno_lms.ingestion.arithmetic import computed
 from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
-from turno_lms.lenders.columns import REFERENCES, AnyColumn
-from turno_lms.lenders.formats import LayoutRule
+from turno_lms.lenders.columns import REFERENCES, AmountColumn, AnyColumn, TextColumn
 from turno_lms.lenders.schema import FileKind, Lender
 
 if TYPE_CHECKING:
@@ -41,9 +40,14 @@ class FrameBuilder:
         self._typed_cells = kind.format.has_typed_cells
         self._heading_cells = [same_heading(text) for text in headings.texts]
         self._file_values = headings.values
+        rules = kind.layout.values()
         self._layout_starts = tuple(
-            same_heading(start) for rule in kind.layout.values() for start in _starts(rule)
+            same_heading(start) for rule in rules for start in rule.first_cell_starts_with or ()
         )
+        self._layout_patterns = [rule.first_cell_matches for rule in rules if rule.first_cell_matches]
+        # a date in its cell marks a payment; where the whole file has one date, what names the loan does
+        address = "loan_id" if "loan_id" in kind.mapped else "umrn"
+        self._mark = address if kind.columns.date.file_value else "date"
         self._lender = lender
         self._lost = [name for name in REFERENCES if name in kind.mapped]
         self.cells_needed = max(self._positions.values()) + 1
@@ -57,10 +61,8 @@ class FrameBuilder:
         import polars as pl
 
         frame = self._with_values(self._texts(chunk))
-        # A date that the whole file shares marks no row as a payment; the loan or mandate does then.
-        mark = pl.coalesce("loan_id", "umrn") if self._kind.columns.date.file_value else pl.col("date")
-        undated = frame.filter(mark.is_null())["row_number"].to_list()
-        layout = [number for number in undated if self._is_layout(chunk.row(number))]
+        undated = frame.filter(pl.col(self._mark).is_null())["row_number"].to_list()
+        layout = self._layout_rows({number: chunk.row(number) for number in undated})
         return frame.filter(~pl.col("row_number").is_in(layout)) if layout else frame, len(layout)
 
     def _texts(self, chunk: Chunk) -> pl.DataFrame:
@@ -74,20 +76,16 @@ class FrameBuilder:
             "_long": [False] * len(chunk) if self._typed_cells else chunk.runs_over(self.cells_headed),
         }
         frame = pl.DataFrame(flags | cells, schema_overrides=dict.fromkeys(cells, pl.String))
-        return frame.with_columns(columns.cell(name).alias(name) for name in cells)
+        return frame.with_columns(columns.cell_text(pl.col(name)).alias(name) for name in cells)
 
     def _with_values(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Columns from cells first; then those that take the first of several; then what is computed."""
         import polars as pl
 
         mapped = self._kind.mapped
-        constants = {
-            name: self._file_values[column.file_value]
-            if column.file_value
-            else getattr(column, "constant", None)
-            for name, column in mapped.items()
-        }
-        frame = frame.with_columns(pl.lit(text).alias(name) for name, text in constants.items() if text)
+        frame = frame.with_columns(
+            self._given(name, column) for name, column in mapped.items() if _is_given(column)
+        )
         frame = self._typed(frame, {name: column for name, column in mapped.items() if not column.first_of})
         choosing = {name: column for name, column in mapped.items() if column.first_of}
         if choosing:
@@ -96,14 +94,19 @@ class FrameBuilder:
         for name, formula in self._kind.formulas.items():
             frame = frame.with_columns(computed(formula).alias(name))
         unmapped = [name for name in PAYMENT_COLUMNS if name not in frame.columns]
-        frame = frame.with_columns(
+        return frame.with_columns(
             pl.lit(None, dtype=pl.Int64 if name == "charge" else pl.String).alias(name) for name in unmapped
         )
-        return frame.with_columns(self._note()) if self._lost else frame
+
+    def _given(self, name: str, column: AnyColumn) -> pl.Expr:
+        """The same text on every row: a constant of the mapping, or a value that stands once in the file."""
+        import polars as pl
+
+        text = self._file_values[column.file_value] if column.file_value else _constant(column)
+        return columns.cell_text(pl.lit(text, dtype=pl.String)).alias(name)
 
     def _typed(self, frame: pl.DataFrame, mapped: Mapping[str, AnyColumn]) -> pl.DataFrame:
         """The columns' texts, the parts taken out of them, and their values."""
-
         frame = frame.with_columns(
             columns.written(name, column).alias(f"text:{name}") for name, column in mapped.items()
         )
@@ -123,24 +126,52 @@ class FrameBuilder:
             for name, column in mapped.items()
         )
 
-    def _note(self) -> pl.Expr:
-        """The note, with the references a spreadsheet has rounded: they identify nothing now, but are not hidden."""
+    def with_remarks(self, accepted: pl.DataFrame) -> pl.DataFrame:
+        """The rows with a remark in the note on references that a spreadsheet has rounded: lost, but not hidden."""
         import polars as pl
 
+        if not self._lost:
+            return accepted
         remarks = [
             pl.format(f"{name} lost, a spreadsheet has rounded it to {{}}", columns.lost(f"text:{name}"))
             for name in self._lost
         ]
         any_lost = pl.any_horizontal(remark.is_not_null() for remark in remarks)
         noted = pl.concat_str("note", *remarks, separator="; ", ignore_nulls=True)
-        return pl.when(any_lost).then(noted).otherwise(pl.col("note")).alias("note")
+        return accepted.with_columns(pl.when(any_lost).then(noted).otherwise(pl.col("note")).alias("note"))
 
-    def _is_layout(self, row: TextRow) -> bool:
-        """Blank, the headings again (a new page), or a row that a layout rule of the mapping names."""
-        cells = [same_heading(cell) for cell in row]
-        first = next((cell for cell in cells if cell), "")
-        return not first or cells == self._heading_cells or first.startswith(self._layout_starts)
+    def _layout_rows(self, undated: Mapping[int, TextRow]) -> list[int]:
+        """The numbers of rows that are blank, the headings again (a new page), or named by a layout rule."""
+        firsts = {number: _first_cell(row) for number, row in undated.items()}
+        matching = self._matching(firsts)
+        return [
+            number
+            for number, row in undated.items()
+            if not firsts[number]
+            or number in matching
+            or same_heading(firsts[number]).startswith(self._layout_starts)
+            or [same_heading(cell) for cell in row] == self._heading_cells
+        ]
+
+    def _matching(self, firsts: Mapping[int, str]) -> set[int]:
+        """The rows whose first cell a layout pattern fits. By polars, whose patterns take no more than linear time."""
+        import polars as pl
+
+        if not self._layout_patterns or not firsts:
+            return set()
+        cells = pl.DataFrame({"number": list(firsts), "first": list(firsts.values())})
+        fits = pl.any_horizontal(pl.col("first").str.contains(pattern) for pattern in self._layout_patterns)
+        return set(cells.filter(fits)["number"])
 
 
-def _starts(rule: LayoutRule) -> tuple[str, ...]:
-    return rule.first_cell_starts_with
+def _constant(column: AnyColumn) -> str | None:
+    return column.constant if isinstance(column, TextColumn | AmountColumn) else None
+
+
+def _is_given(column: AnyColumn) -> bool:
+    return bool(column.file_value or _constant(column))
+
+
+def _first_cell(row: TextRow) -> str:
+    """The first cell that is not blank, with its blanks evened out."""
+    return next((text for text in (" ".join(cell.split()) for cell in row) if text), "")

@@ -81,7 +81,10 @@ class Transform:
         failed = frame.filter(pl.col("_verdict").is_not_null())
         set_aside = [*self._failed(failed, chunk), *self._repeated(repeated, chunk)]
         set_aside.sort(key=lambda row: row.row_number)
-        return Judged(read, layout_rows, accepted.select("row_number", *PAYMENT_COLUMNS), set_aside)
+        return Judged(read, layout_rows, self._payments(accepted), set_aside)
+
+    def _payments(self, accepted: pl.DataFrame) -> pl.DataFrame:
+        return self._builder.with_remarks(accepted).select("row_number", *PAYMENT_COLUMNS)
 
     def _failed(self, rows: pl.DataFrame, chunk: Chunk) -> Iterator[SetAside]:
         for row in rows.iter_rows(named=True):

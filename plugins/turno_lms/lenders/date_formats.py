@@ -74,6 +74,8 @@ def _check_format(date_format: str, *, month_first: bool) -> None:
     for letters, meaning in _NEEDED:
         if sum(directives.count(letter) for letter in letters) != 1:
             raise ValueError(f"{date_format!r} must hold exactly one {meaning}")
+    if "f" in directives and ".%f" not in date_format:
+        raise ValueError(f"{date_format!r}: a fraction of a second stands behind a dot, as in %S.%f")
     if ("I" in directives) != ("p" in directives):
         raise ValueError(f"{date_format!r}: an hour of twelve (%I) and AM or PM (%p) belong together")
     if directives[0] == "m" and not month_first:

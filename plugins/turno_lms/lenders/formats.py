@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from turno_lms.lenders.parts import Name, Part, Text, wrong
+from turno_lms.lenders.patterns import Pattern
 
 Encoding = Literal["utf-8", "utf-16", "cp1252"]
 ConnectionId = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_.-]+$", max_length=200)]
@@ -166,7 +167,14 @@ class Section(Part):
 class LayoutRule(Part):
     """Rows that are no payments: totals, signatures, notes. A row that holds a date in the date column never is one."""
 
-    first_cell_starts_with: Starts
+    first_cell_starts_with: Starts | None = None
+    first_cell_matches: Pattern | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if (self.first_cell_starts_with is None) == (self.first_cell_matches is None):
+            raise ValueError("say either first_cell_starts_with or first_cell_matches")
+        return self
 
 
 class FileValue(Part):
@@ -181,7 +189,7 @@ class FileValue(Part):
     record: Name | None = None
     field: Name | None = None
 
-    @field_validator("first_cell_starts_with", mode="before")
+    @field_validator("first_cell_starts_with", mode="before", json_schema_input_type=Text | Starts)
     @classmethod
     def _one_or_several(cls, starts: Any) -> Any:
         return (starts,) if isinstance(starts, str) else starts

@@ -17,9 +17,10 @@ from turno_lms.ingestion.judging import FileToJudge, find_repeated, set_aside_re
 from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.rejudge import accept_rows, recount
 from turno_lms.ingestion.staging import open_trial, stage
-from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
+from turno_lms.ingestion.tables import Chunk, Headings, RowsChunk, TextRow, same_heading
 from turno_lms.ingestion.transform import Transform
-from turno_lms.lenders.schema import CsvFormat, FileKind, Lender
+from turno_lms.lenders.formats import CsvFormat
+from turno_lms.lenders.schema import FileKind, Lender
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 
@@ -141,7 +142,7 @@ def _corrected(reject: Row, kind: FileKind, headings: Headings, correction: Corr
     cells = records[0]
     for heading, text in correction.cells.items():
         _put(cells, _position(headings, heading), text)
-    return Chunk(reject["row_number"], [cells], delimiter)
+    return RowsChunk(reject["row_number"], [cells], delimiter)
 
 
 def _position(headings: Headings, wanted: str) -> int:

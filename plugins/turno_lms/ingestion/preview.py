@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from turno_lms.domain.money import canonical_amount, paise_to_rupees
 from turno_lms.domain.states import Disposition, FileError, FileState
-from turno_lms.ingestion.control_totals import check_control_totals, tally_of
+from turno_lms.ingestion.control_totals import check_control_totals, filtered_of
 from turno_lms.ingestion.mandates import (
     Mandate,
     MandateError,
@@ -71,16 +71,14 @@ def _fates(
     table = open_table(sample, kind, sample.name)
     transform = Transform(lender, kind, table.headings)
     rows: list[Fate] = []
-    set_aside: list[SetAside] = []
-    read, layout_rows = Tally(), 0
+    read, filtered, layout_rows = Tally(), Tally(), 0
     for chunk in table.chunks:
         judged = transform.judge(chunk)
         read, layout_rows = read + judged.read, layout_rows + judged.layout_rows
-        set_aside.extend(judged.set_aside)
+        filtered += filtered_of(judged.set_aside)
         fates = [*_accepted(judged.accepted, lender.slug, mandates), *map(_not_accepted, judged.set_aside)]
         rows.extend(sorted(fates, key=lambda fate: fate["row"]))
-    filtered = [row for row in set_aside if row.verdict.disposition is Disposition.FILTERED]
-    check_control_totals(kind, table.headings.values, read, tally_of(filtered), sample.name)
+    check_control_totals(kind, table.headings.values, read, filtered, sample.name)
     counts = {f"rows_{part}": sum(row["fate"] == part for row in rows) for part in Disposition}
     return rows, {
         **_state(kind.thresholds.halts(counts["rows_rejected"], read.rows), read.rows),

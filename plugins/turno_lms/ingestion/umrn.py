@@ -82,8 +82,8 @@ def load_umrn_file(
     recorded. `conn` must have no open transaction.
     """
     head = s3.head_object(Bucket=bucket, Key=key)
-    file = LenderFile(bucket, key, head["ETag"].strip('"'), head["ContentLength"], ALL_LENDERS, KIND)
-    return log.process(conn, file, LAYOUT_VERSION, run, lambda row: _load(conn, s3, file, row, run))
+    file = LenderFile.of_object(bucket, key, head, ALL_LENDERS, KIND)
+    return log.process(conn, file, LAYOUT_VERSION, run, lambda row: _load(conn, s3, row, run))
 
 
 def load_umrn_rows(
@@ -94,10 +94,10 @@ def load_umrn_rows(
         return _take(conn, enumerate(map(dict, rows), start=1), run, file_id=None)
 
 
-def _load(conn: WarehouseConnection, s3: ObjectStore, file: LenderFile, row: Row, run: RunContext) -> Row:
+def _load(conn: WarehouseConnection, s3: ObjectStore, row: Row, run: RunContext) -> Row:
     with TemporaryDirectory(prefix="turno-") as folder:
         path = Path(folder) / "file"
-        row = archive(conn, s3, file, row, path)
+        row = archive(conn, s3, row, path)
         with conn.transaction():
             return log.same_content(conn, row) or _load_rows(conn, path, row, run)
 

@@ -55,6 +55,13 @@ FILE_CHANNEL = "file:"
 RESERVED_PREFIXES = ("archive/", "umrn/")
 
 
+def check_cron(text: str) -> str:
+    """Return a cron expression; raise ValueError for other text."""
+    if not croniter.is_valid(text):
+        raise ValueError(f"{text!r} is no cron expression, such as '30 8 * * *' (times in IST)")
+    return text
+
+
 class Fineract(Part):
     """The lender's loans in Fineract."""
 
@@ -92,13 +99,53 @@ class S3Place(Part):
 
 
 class Thresholds(Part):
-    """Above this share of rejected rows the file is halted: its rejects are kept and none of its rows is loaded."""
+    """How much of a file may be rejected, in percent of its rows and in rupees.
+
+    Above `reject_percent` or `reject_rupees` it is halted: its rejects are kept and none of its rows is loaded. Above
+    `warn_percent` or `warn_rupees` it is loaded with a warning. Amounts that cannot be read count in the rows alone.
+    """
 
     reject_percent: int = Field(ge=0, le=100)
+    reject_rupees: int | None = Field(default=None, gt=0)
+    warn_percent: int | None = Field(default=None, ge=0, le=100)
+    warn_rupees: int | None = Field(default=None, gt=0)
 
-    def halts(self, rejected: int, rows: int) -> bool:
-        """Whether a file of `rows` rows with `rejected` of them rejected must not be loaded."""
-        return rejected * 100 > self.reject_percent * rows
+    @model_validator(mode="after")
+    def _warns_before_it_halts(self) -> Self:
+        if self.warn_percent is not None and self.warn_percent >= self.reject_percent:
+            raise wrong("must be below reject_percent: a halted file gives no warning", "warn_percent")
+        if self.warn_rupees and self.reject_rupees and self.warn_rupees >= self.reject_rupees:
+            raise wrong("must be below reject_rupees: a halted file gives no warning", "warn_rupees")
+        return self
+
+    def halts(self, rejected: int, rows: int, paise: int = 0) -> bool:
+        """Whether a file of `rows` rows with `rejected` of them, worth `paise`, rejected must not be loaded."""
+        return _above(self.reject_percent, self.reject_rupees, rejected, rows, paise)
+
+    def warns(self, rejected: int, rows: int, paise: int = 0) -> bool:
+        """Whether a person should look at the rejects of a file."""
+        return _above(self.warn_percent, self.warn_rupees, rejected, rows, paise)
+
+
+def _above(percent: int | None, limit: int | None, rejected: int, rows: int, paise: int) -> bool:
+    too_many = percent is not None and rejected * 100 > percent * rows
+    return too_many or (limit is not None and paise > limit * 100)
+
+
+class Expected(Part):
+    """By when a file of this kind comes: `by` is a cron expression (IST) of the deadlines, one file for each.
+
+    It is overdue `tolerance_minutes` after the deadline. One that comes more than `window_minutes` before it is early.
+    """
+
+    by: Annotated[str, StringConstraints(max_length=100)]
+    tolerance_minutes: int = Field(default=0, ge=0, le=10_080)
+    window_minutes: int = Field(default=720, gt=0, le=10_080)
+
+    @field_validator("by")
+    @classmethod
+    def _cron(cls, by: str) -> str:
+        return check_cron(by)
 
 
 class FileKind(Part):
@@ -118,13 +165,14 @@ class FileKind(Part):
     payment_id_is: ReferenceMeaning = "own"
     sub_reference_id_is: ReferenceMeaning = "own"
     thresholds: Thresholds
+    same_name: Literal["corrects", "adds"] = "corrects"
+    """What new content under a known key is: the corrected file, or (a lender that reuses names) another file."""
+    expected: Expected | None = None
 
     @field_validator("schedule")
     @classmethod
     def _cron(cls, schedule: str) -> str:
-        if not croniter.is_valid(schedule):
-            raise ValueError(f"{schedule!r} is no cron expression, such as '30 8 * * *' (times in IST)")
-        return schedule
+        return check_cron(schedule)
 
     @field_validator("helpers")
     @classmethod
@@ -286,11 +334,15 @@ class Lender(Part):
     files: dict[Name, FileKind] = {}
     gateways: dict[Gateway, GatewayRules] = {}
 
+    @property
+    def canonical_content(self) -> str:
+        """The mapping as JSON: what it says, without comments and in one order of keys."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True, exclude_unset=True), sort_keys=True)
+
     @cached_property
     def mapping_version(self) -> str:
         """Twelve hexadecimal digits of the mapping's content: comments and the order of keys do not change it."""
-        content = json.dumps(self.model_dump(mode="json", by_alias=True, exclude_unset=True), sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:12]
+        return hashlib.sha256(self.canonical_content.encode()).hexdigest()[:12]
 
     @field_validator("slug")
     @classmethod

@@ -58,7 +58,7 @@ def file_values(
 def record_values(kind: FileKind, file: FixedWidthFile, place: str) -> dict[str, str]:
     """The values that the mapping names, from the headers and trailers of a fixed-width file."""
     return {
-        name: _only(file.value_of(value.record, value.field), name, place)
+        name: _only(file.value_of(value.record, value.field) - {""}, name, place)
         for name, value in kind.values.items()
         if value.record and value.field
     }

@@ -17,6 +17,8 @@ def write_records(task: Task) -> int:
     except ValueError as error:
         raise unreadable(f"{task.name} cannot be read as JSON: {error}") from error
     records = _records(document, task)
+    if len(records) > task.limits["cells"]:
+        raise unreadable(f"{task.name} holds more than {task.limits['cells']} records, the cap; ask for CSV")
     with (task.folder / "records").open("w", encoding="utf-8") as file:
         for record in records:
             file.write(json.dumps(record))

@@ -8,6 +8,8 @@ from lxml import etree, html
 from turno_lms.ingestion.sandbox.tasks import RowFiles, Task, unreadable
 
 _MAX_SPAN = 1000
+_DEPTH = etree.XPath("count(ancestor::table)")
+_TEXTS = etree.XPath(".//text()[count(ancestor::table) = $depth]")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -25,10 +27,18 @@ def write_tables(task: Task) -> list[str]:
         page = html.document_fromstring(text.encode(), parser=parser)
     except (etree.LxmlError, ValueError) as error:
         raise unreadable(f"{task.name} cannot be read as HTML: {error}") from error
+    for line_break in page.iter("br"):
+        line_break.tail = f"\n{line_break.tail or ''}"
     tables = RowFiles(task)
     for number, table in enumerate(page.iter("table"), start=1):
         tables.write(f"table {number}", _rows(table))
     return tables.names
+
+
+def _own_texts(cell: Any) -> list[str]:
+    """The texts of a cell without those of tables inside it."""
+    texts: list[str] = _TEXTS(cell, depth=_DEPTH(cell))
+    return texts
 
 
 def _rows(table: Any) -> Iterator[list[str]]:
@@ -41,7 +51,7 @@ def _rows(table: Any) -> Iterator[list[str]]:
             rows, columns = _span(cell, "rowspan"), _span(cell, "colspan")
             if rows > 1:
                 pending.update(dict.fromkeys(range(len(cells), len(cells) + columns), rows - 1))
-            cells.append(" ".join(cell.text_content().split()))
+            cells.append(" ".join("".join(_own_texts(cell)).split()))
             cells.extend([""] * (columns - 1))
         _skip_covered(cells, pending)
         yield cells

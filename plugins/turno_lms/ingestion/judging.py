@@ -11,7 +11,7 @@ from turno_lms.domain.money import paise_to_rupees, rupees_to_paise
 from turno_lms.domain.states import Disposition, FileError
 from turno_lms.ingestion import queries, versions
 from turno_lms.ingestion.ahead import one_ahead
-from turno_lms.ingestion.control_totals import check_control_totals, filtered_of
+from turno_lms.ingestion.control_totals import check_control_totals
 from turno_lms.ingestion.duplicates import repeats_earlier_file, repeats_earlier_version
 from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.refusals import FileRefusedError
@@ -45,7 +45,7 @@ def stage_file(
     for chunk, judged in one_ahead((chunk, transform.judge(chunk)) for chunk in table.chunks):
         stage(conn, row, judged, aside)
         read += judged.read
-        filtered += filtered_of(judged.set_aside)
+        filtered += judged.aside(Disposition.FILTERED)
         layout_rows += judged.layout_rows
         file_rows += len(chunk)
     if read.rows + layout_rows != file_rows:

@@ -127,7 +127,10 @@ class FrameBuilder:
         """The rows with a remark in the note on references that a spreadsheet has rounded: lost, but not hidden."""
         import polars as pl
 
-        if not self._lost:
+        nothing_left = [
+            pl.col(f"text:{name}").is_not_null() & pl.col(f"part:{name}").is_null() for name in self._lost
+        ]
+        if not self._lost or not accepted.select(pl.any_horizontal(nothing_left).any()).item():
             return accepted
         remarks = [
             pl.format(f"{name} lost, a spreadsheet has rounded it to {{}}", columns.lost(f"text:{name}"))

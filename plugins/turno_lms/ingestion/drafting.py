@@ -168,7 +168,7 @@ _LOOKS: dict[str, Callable[[SampleColumn], object]] = {
     "date": lambda column: (
         suggestions.date_formats(column.values) or suggestions.only_month_first(column.values)
     ),
-    "amount": lambda column: suggestions.amount_look(column.values).share > suggestions.MOST,
+    "amount": lambda column: suggestions.amount_look(column.values).fits,
     "loan_id": lambda column: suggestions.loan_pattern(column.values),
     "status": suggestions.looks_like_status,
     "payment_id": suggestions.looks_like_reference,

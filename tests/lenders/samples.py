@@ -2,13 +2,14 @@
 
 import csv
 import io
+import zipfile
 from pathlib import Path
 
 import openpyxl
 
 
 def write_sample(folder: Path, kind: str, text: str) -> Path:
-    """The file that `text` describes: `csv` and other text as it is, `xlsx` from rows of CSV (`xlsx <sheet>`)."""
+    """The file that `text` describes: text as it is, `xlsx <sheet>` from rows of CSV, `zip <member>` with the text inside."""
     language, _, option = kind.partition(" ")
     path = folder / f"sample.{language}"
     if language == "xlsx":
@@ -19,6 +20,9 @@ def write_sample(folder: Path, kind: str, text: str) -> Path:
         for row in csv.reader(io.StringIO(text)):
             sheet.append(row)
         workbook.save(path)
+    elif language == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(option, text)
     else:
         path.write_text(text, encoding="utf-8")
     return path

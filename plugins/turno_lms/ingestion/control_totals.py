@@ -1,23 +1,17 @@
 """The lender's own totals, from a header or trailer, against what was read: a file that was cut off shows here."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 
 from turno_lms.domain.money import paise_to_rupees
-from turno_lms.domain.states import Disposition, FileError
+from turno_lms.domain.states import FileError
 from turno_lms.ingestion.refusals import FileRefusedError
-from turno_lms.ingestion.transform import SetAside, Tally
+from turno_lms.ingestion.transform import Tally
 from turno_lms.lenders.formats import AmountTotal, ControlTotal
 from turno_lms.lenders.schema import FileKind
 
 _NUMBER = re.compile(r"(?:₹|rs\.?|inr)?\s*(\d{1,15}(?:\.\d{1,2}0*)?)", re.IGNORECASE)
-
-
-def filtered_of(set_aside: Iterable[SetAside]) -> Tally:
-    """The rows that a filter has taken out, and their rupees."""
-    paise = [row.amount_paise for row in set_aside if row.verdict.disposition is Disposition.FILTERED]
-    return Tally(len(paise), sum(amount or 0 for amount in paise), paise.count(None))
 
 
 def check_control_totals(

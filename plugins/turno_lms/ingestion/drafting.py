@@ -7,6 +7,7 @@ in two ways, is the word DECIDE, with which no mapping passes `turno lenders che
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -32,6 +33,16 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def _columns(sample: Sample) -> Iterator[SampleColumn]:
+    seen: Counter[str] = Counter()
+    times = Counter(sample.headings)
+    for position, heading in enumerate(sample.headings):
+        seen[heading] += 1
+        nth = seen[heading] if times[heading] > 1 else None
+        if heading:
+            yield SampleColumn(heading, tuple(sample.column(position)), position, nth)
+
+
 class _Draft:
     """The lines of one draft."""
 
@@ -39,11 +50,7 @@ class _Draft:
         self._sample = sample
         self._file_name = file_name
         self._slug, self._name, self._kind = slug, name, kind
-        self._columns = [
-            SampleColumn(heading, tuple(sample.column(position)))
-            for position, heading in enumerate(sample.headings)
-            if heading
-        ]
+        self._columns = list(_columns(sample))
         self._roles = self._assigned()
 
     def lines(self) -> Iterator[str]:
@@ -116,7 +123,7 @@ class _Draft:
         columns = self._roles.get(role, [])
         if not columns:
             if role in ("amount", "date") or (role == "loan_id" and "umrn" not in self._roles):
-                others = ", ".join(quoted(column.heading) for column in self._columns)
+                others = ", ".join(column.named for column in self._columns)
                 yield f"{role}: {UNDECIDED} # decide: nothing in the sample looks like it; headings are {others}"
             return
         column = columns[0]
@@ -124,22 +131,24 @@ class _Draft:
         why = f"suggested: {len(column.values)} values"
         if len(columns) > 1:
             heading = UNDECIDED
-            why = f"decide: which of {', '.join(quoted(each.heading) for each in columns)}"
+            why = f"decide: which of {', '.join(each.named for each in columns)}"
         yield f"{role}:"
         yield f"  type: {STANDARD_TYPES[role]}"
         yield f"  heading: {heading} # {why}{_for_example(column.values)}"
+        if column.nth and len(columns) == 1:
+            yield f"  nth: {column.nth} # suggested: the heading stands more than once"
         yield from (f"  {line}" for line in _details(role, column))
 
     def _not_mapped(self) -> Iterator[str]:
-        mapped = {column.heading for columns in self._roles.values() for column in columns}
+        mapped = {column.position for columns in self._roles.values() for column in columns}
         for column in self._columns:
-            if column.heading not in mapped:
-                yield f"  # not mapped: {quoted(column.heading)}{_for_example(column.values)}"
+            if column.position not in mapped:
+                yield f"  # not mapped: {column.named}{_for_example(column.values)}"
 
     def _layout(self) -> Iterator[str]:
         """Rows without a date: totals and signatures, which are no payments."""
         dates = self._roles.get("date", [])
-        positions = [self._sample.headings.index(column.heading) for column in dates]
+        positions = [column.position for column in dates]
         starts: dict[str, None] = {}
         for _, row in self._sample.rows:
             cells = [cell.strip() for cell in row]

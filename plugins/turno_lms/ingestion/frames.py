@@ -45,9 +45,6 @@ class FrameBuilder:
             same_heading(start) for rule in rules for start in rule.first_cell_starts_with or ()
         )
         self._layout_patterns = [rule.first_cell_matches for rule in rules if rule.first_cell_matches]
-        # a date in its cell marks a payment; where the whole file has one date, what names the loan does
-        address = "loan_id" if "loan_id" in kind.mapped else "umrn"
-        self._mark = address if kind.columns.date.file_value else "date"
         self._lender = lender
         self._lost = [name for name in REFERENCES if name in kind.mapped]
         self.cells_needed = max(self._positions.values()) + 1
@@ -61,8 +58,8 @@ class FrameBuilder:
         import polars as pl
 
         frame = self._with_values(self._texts(chunk))
-        undated = frame.filter(pl.col(self._mark).is_null())["row_number"].to_list()
-        layout = self._layout_rows({number: chunk.row(number) for number in undated})
+        unmarked = frame.filter(self._is_unmarked())["row_number"].to_list()
+        layout = self._layout_rows({number: chunk.row(number) for number in unmarked})
         return frame.filter(~pl.col("row_number").is_in(layout)) if layout else frame, len(layout)
 
     def _texts(self, chunk: Chunk) -> pl.DataFrame:
@@ -130,7 +127,10 @@ class FrameBuilder:
         """The rows with a remark in the note on references that a spreadsheet has rounded: lost, but not hidden."""
         import polars as pl
 
-        if not self._lost:
+        nothing_left = [
+            pl.col(f"text:{name}").is_not_null() & pl.col(f"part:{name}").is_null() for name in self._lost
+        ]
+        if not self._lost or not accepted.select(pl.any_horizontal(nothing_left).any()).item():
             return accepted
         remarks = [
             pl.format(f"{name} lost, a spreadsheet has rounded it to {{}}", columns.lost(f"text:{name}"))
@@ -140,13 +140,22 @@ class FrameBuilder:
         noted = pl.concat_str("note", *remarks, separator="; ", ignore_nulls=True)
         return accepted.with_columns(pl.when(any_lost).then(noted).otherwise(pl.col("note")).alias("note"))
 
-    def _layout_rows(self, undated: Mapping[int, TextRow]) -> list[int]:
+    def _is_unmarked(self) -> pl.Expr:
+        """Rows without the mark of a payment, a date; where one date stands for the whole file, a loan or mandate."""
+        import polars as pl
+
+        if not self._kind.columns.date.file_value:
+            return pl.col("date").is_null()
+        address = pl.col("loan_id" if "loan_id" in self._kind.mapped else "umrn")
+        return address.is_null() | ~address.str.contains(r"\d")
+
+    def _layout_rows(self, unmarked: Mapping[int, TextRow]) -> list[int]:
         """The numbers of rows that are blank, the headings again (a new page), or named by a layout rule."""
-        firsts = {number: _first_cell(row) for number, row in undated.items()}
+        firsts = {number: _first_cell(row) for number, row in unmarked.items()}
         matching = self._matching(firsts)
         return [
             number
-            for number, row in undated.items()
+            for number, row in unmarked.items()
             if not firsts[number]
             or number in matching
             or same_heading(firsts[number]).startswith(self._layout_starts)

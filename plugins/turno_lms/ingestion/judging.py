@@ -12,7 +12,7 @@ from turno_lms.domain.money import paise_to_rupees, rupees_to_paise
 from turno_lms.domain.states import Disposition, FileError
 from turno_lms.ingestion import queries, versions
 from turno_lms.ingestion.ahead import one_ahead
-from turno_lms.ingestion.control_totals import check_control_totals, filtered_of
+from turno_lms.ingestion.control_totals import check_control_totals
 from turno_lms.ingestion.duplicates import repeats_earlier_file, repeats_earlier_version
 from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.refusals import FileRefusedError
@@ -67,7 +67,7 @@ def judge_file(
     for rows, judged, ready in one_ahead(_prepared(table, transform, prepare)):
         write(ready)
         read += judged.read
-        filtered += filtered_of(judged.set_aside)
+        filtered += judged.aside(Disposition.FILTERED)
         layout_rows += judged.layout_rows
         file_rows += rows
     if read.rows + layout_rows != file_rows:

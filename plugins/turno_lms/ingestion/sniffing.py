@@ -153,8 +153,7 @@ def _sample(described: dict[str, str], rows: list[NumberedRow], name: str) -> Sa
 def _headedness(numbered: NumberedRow) -> tuple[int, int]:
     """How much a row looks like headings: different words without digits; of equal ones the first."""
     number, row = numbered
-    words = [text.casefold() for text in _words(row)]
-    return (len(words) if len(words) == len(set(words)) else 0), -number
+    return len({text.casefold() for text in _words(row)}), -number
 
 
 def _words(row: TextRow) -> Iterator[str]:

@@ -49,6 +49,14 @@ class SampleColumn:
 
     heading: str
     texts: tuple[str, ...]
+    position: int
+    nth: int | None = None
+    """Which of several columns with this heading it is, from the left."""
+
+    @property
+    def named(self) -> str:
+        """The column as a comment names it."""
+        return f'"{self.heading}"' + (f" (nth: {self.nth})" if self.nth else "")
 
     @cached_property
     def placeholders(self) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def test_a_version_that_is_loaded_after_a_newer_one_is_refused(
 
     old = loads.put(KEY, gb_csv(debit()))
     with monkeypatch.context() as patch, pytest.raises(OSError, match="broken"):
-        patch.setattr(load, "stage_file", _breaks)
+        patch.setattr(load, "check_tie", _breaks)
         loads.ingest(old)
     new = loads.gb(gb_csv(debit(umrn=OTHER, reference="T2")))
     with pytest.raises(FileRefusedError) as caught:

@@ -3,9 +3,10 @@
 The steps behind every load, replay and correction: the same rules, in the same order.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
+from typing import LiteralString, TypeVar
 
 from turno_lms.domain.money import paise_to_rupees, rupees_to_paise
 from turno_lms.domain.states import Disposition, FileError
@@ -16,10 +17,12 @@ from turno_lms.ingestion.duplicates import repeats_earlier_file, repeats_earlier
 from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.staging import stage, write_set_aside
-from turno_lms.ingestion.tables import Chunk
-from turno_lms.ingestion.transform import SetAside, Tally, Transform
+from turno_lms.ingestion.tables import Chunk, Table
+from turno_lms.ingestion.transform import Judged, SetAside, Tally, Transform
 from turno_lms.lenders.schema import FileKind, Lender
 from turno_lms.warehouse.connection import Row, WarehouseConnection
+
+Ready = TypeVar("Ready")
 
 
 @dataclass(frozen=True)
@@ -32,28 +35,53 @@ class FileToJudge:
     row: Row
 
 
+@dataclass(frozen=True)
+class Written:
+    """What a file brought: its rows before judgement, and what PostgreSQL says was written, by disposition."""
+
+    read: Tally
+    layout_rows: int
+    rejected_at_first: Tally
+    """What the thresholds are held against: the rejects before anything is compared with earlier files."""
+    by_disposition: dict[Disposition, Tally]
+
+
 def stage_file(
     conn: WarehouseConnection, file: FileToJudge, aside: LiteralString = queries.COPY_SET_ASIDE
 ) -> tuple[Tally, int]:
-    """Judge and write every chunk; returns what was read, before judgement, and the number of layout rows.
+    """Judge every chunk and write it to the staging tables: see `judge_file`."""
+    return judge_file(file, lambda judged: judged, lambda judged: stage(conn, file.row, judged, aside))
 
-    Raises FileRefusedError for a file that cannot be read, whose rows do not add up, or not to its own control totals.
+
+def judge_file(
+    file: FileToJudge, prepare: Callable[[Judged], Ready], write: Callable[[Ready], None]
+) -> tuple[Tally, int]:
+    """Judge every chunk and write it; returns what was read, before judgement, and the number of layout rows.
+
+    Each chunk is read, judged and prepared in another thread while the one before it is written. Raises
+    FileRefusedError for a file that cannot be read, whose rows do not add up, or not to its own control totals.
     """
-    row, table = file.row, open_table(file.path, file.kind, file.row["key"])
+    name, table = file.row["key"], open_table(file.path, file.kind, file.row["key"])
     transform = Transform(file.lender, file.kind, table.headings)
     read, filtered, layout_rows, file_rows = Tally(), Tally(), 0, 0
-    for chunk, judged in one_ahead((chunk, transform.judge(chunk)) for chunk in table.chunks):
-        stage(conn, row, judged, aside)
+    for rows, judged, ready in one_ahead(_prepared(table, transform, prepare)):
+        write(ready)
         read += judged.read
         filtered += judged.aside(Disposition.FILTERED)
         layout_rows += judged.layout_rows
-        file_rows += len(chunk)
+        file_rows += rows
     if read.rows + layout_rows != file_rows:
-        raise does_not_tie(
-            row["key"], f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout"
-        )
-    check_control_totals(file.kind, table.headings.values, read, filtered, row["key"])
+        raise does_not_tie(name, f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout")
+    check_control_totals(file.kind, table.headings.values, read, filtered, name)
     return read, layout_rows
+
+
+def _prepared(
+    table: Table, transform: Transform, prepare: Callable[[Judged], Ready]
+) -> Iterator[tuple[int, Judged, Ready]]:
+    for chunk in table.chunks:
+        judged = transform.judge(chunk)
+        yield len(chunk), judged, prepare(judged)
 
 
 def find_repeated(conn: WarehouseConnection, row: Row, earlier: list[int]) -> None:

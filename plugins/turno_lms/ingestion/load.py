@@ -14,9 +14,11 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import Disposition, FileError, FileState
 from turno_lms.ingestion import log, queries, versions
 from turno_lms.ingestion.archive import archive, stands_under_key
+from turno_lms.ingestion.direct import load_directly
 from turno_lms.ingestion.files import LenderFile, ObjectStore
 from turno_lms.ingestion.judging import (
     FileToJudge,
+    Written,
     add_payments,
     check_tie,
     find_repeated,
@@ -123,27 +125,32 @@ class _Load:
         return versions.earlier_versions(self._conn, row)
 
     def _load_rows(self, file: FileToJudge, earlier: list[int]) -> Row:
-        conn, kind, row, file_id = self._conn, file.kind, file.row, file.row["file_id"]
+        loaded = None if earlier else load_directly(self._conn, file)
+        return self._finish(file, earlier, loaded) if loaded else self._load_staged(file, earlier)
+
+    def _load_staged(self, file: FileToJudge, earlier: list[int]) -> Row:
+        conn, row, file_id = self._conn, file.row, file.row["file_id"]
         open_staging(conn, row)
         read, layout_rows = stage_file(conn, file)
         aside = tallies(conn.execute(queries.COUNT_SET_ASIDE, (file_id,)).fetchall())
-        counts = {
-            "rows_layout": layout_rows,
-            "rows_read": read.rows,
-            "rows_amount_unreadable": read.unreadable,
-            "paise_read": read.paise,
-        }
         rejected = aside[Disposition.REJECTED]
-        if kind.thresholds.halts(rejected.rows, read.rows, rejected.paise):
-            return _halt(conn, kind, row, counts | _by_disposition(aside))
+        if file.kind.thresholds.halts(rejected.rows, read.rows, rejected.paise):
+            return _halt(conn, file.kind, row, _counts(read, layout_rows) | _by_disposition(aside))
         find_repeated(conn, row, earlier)
         set_repeated_aside(conn, file)
         set_aside = conn.execute(queries.COUNT_SET_ASIDE, (file_id,)).fetchall()
         written = tallies([*set_aside, add_payments(conn, row)])
-        check_tie(read, written, row["key"])
-        state = FileState.LOADED if read.rows else FileState.LOADED_EMPTY
-        fields = {**counts, **_by_disposition(written), "warning": _warning(kind, row["key"], rejected, read)}
-        return self._supersede(log.move(conn, file_id, state, superseded_by=None, **fields), earlier)
+        return self._finish(file, earlier, Written(read, layout_rows, rejected, written))
+
+    def _finish(self, file: FileToJudge, earlier: list[int], done: Written) -> Row:
+        """Check what was written against what was read, and close the version."""
+        key = file.row["key"]
+        check_tie(done.read, done.by_disposition, key)
+        state = FileState.LOADED if done.read.rows else FileState.LOADED_EMPTY
+        counts = _counts(done.read, done.layout_rows) | _by_disposition(done.by_disposition)
+        warning = _warning(file.kind, key, done.rejected_at_first, done.read)
+        row = log.move(self._conn, file.row["file_id"], state, superseded_by=None, warning=warning, **counts)
+        return self._supersede(row, earlier)
 
     def _supersede(self, row: Row, earlier: list[int]) -> Row:
         done = versions.supersede(self._conn, row, earlier, self._run)
@@ -156,6 +163,15 @@ class _Load:
                 row["key"], done.rows, indian_rupees(paise_to_rupees(done.paise)), done.posted_rows,
             )  # fmt: skip
         return log.note(self._conn, row["file_id"], rows_superseded=done.rows, paise_superseded=done.paise)
+
+
+def _counts(read: Tally, layout_rows: int) -> dict[str, int]:
+    return {
+        "rows_layout": layout_rows,
+        "rows_read": read.rows,
+        "rows_amount_unreadable": read.unreadable,
+        "paise_read": read.paise,
+    }
 
 
 def _by_disposition(counted: dict[Disposition, Tally]) -> dict[str, int]:

@@ -157,6 +157,42 @@ select
 from added
 """
 
+COPY_PAYMENTS = """
+copy raw.raw_payment_file (
+    loan_id, amount, date, status, charge, note, payment_id, sub_reference_id, _umrn, _row_number,
+    source_file, lender, _kind, _file_id, _mapping_version
+) from stdin
+"""
+
+COPY_MANDATES = """
+copy (
+    select umrn, loan_id, valid_from, valid_to from raw.raw_umrn_master where lender = %(lender)s
+) to stdout (format csv)
+"""
+
+HAS_REFERENCES = """
+select from raw.raw_payment_file
+where lender = %(lender)s and _kind = %(kind)s and payment_id is not null
+limit 1
+"""
+
+ANY_REFERENCE_LOADED = """
+select from unnest(%(references)s::text[]) as wanted (payment_id)
+inner join raw.raw_payment_file as earlier
+    on earlier.lender = %(lender)s and earlier._kind = %(kind)s and earlier.payment_id = wanted.payment_id
+    and earlier._file_id <> %(file_id)s
+limit 1
+"""
+
+# An amount is canonical, with exactly two decimals: without its point it is paise.
+COUNT_ADDED = """
+select
+    'accepted' as disposition, count(*) as rows, coalesce(sum(replace(amount, '.', '')::bigint), 0)::bigint as paise,
+    0 as unreadable
+from raw.raw_payment_file
+where lender = %(lender)s and _file_id = %(file_id)s and _txid = pg_current_xact_id()::text::bigint
+"""
+
 COUNT_SET_ASIDE = """
 select
     disposition, count(*) as rows, coalesce(sum(amount_paise), 0)::bigint as paise,

@@ -1,6 +1,7 @@
 """Rejected rows put right by a person: corrected, through the pipeline of their file, or discarded with a reason."""
 
 import csv
+import io
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -97,6 +98,12 @@ def discard(conn: WarehouseConnection, reject_ids: Iterable[int], run: RunContex
     return len(wanted)
 
 
+def lender_of(conn: WarehouseConnection, reject_id: int) -> str:
+    """Whose row it is. Raises RejectError for one that is unknown or settled."""
+    with conn.transaction():
+        return str(_open_reject(conn, reject_id)["lender"])
+
+
 def _file_of(conn: WarehouseConnection, reject_id: int) -> Row:
     with conn.transaction():
         return log.read(conn, _open_reject(conn, reject_id)["file_id"])
@@ -134,12 +141,11 @@ def _check_reason(reason: str) -> None:
 def _corrected(reject: Row, kind: FileKind, headings: Headings, correction: Correction) -> Chunk:
     delimiter = kind.format.delimiter if isinstance(kind.format, CsvFormat) else ","
     line = correction.line if correction.line is not None else reject["raw_text"]
-    records = list(csv.reader([line], delimiter=delimiter))
-    if len(records) != 1:
-        raise RejectError(
-            f"reject {reject['reject_id']}: a correction is one line, delimited by {delimiter!r}"
-        )
-    cells = records[0]
+    try:
+        (cells,) = csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, strict=True)
+    except (csv.Error, ValueError) as error:
+        message = f"reject {reject['reject_id']}: a correction is one line, delimited by {delimiter!r}"
+        raise RejectError(message) from error
     for heading, text in correction.cells.items():
         _put(cells, _position(headings, heading), text)
     return RowsChunk(reject["row_number"], [cells], delimiter)

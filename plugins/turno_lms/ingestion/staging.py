@@ -5,7 +5,7 @@ A trial (a replay, a row that a person corrected) has a temporary table for the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, LiteralString
 
@@ -17,7 +17,6 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection
 if TYPE_CHECKING:
     import polars as pl
 
-_TEXTS = ("loan_id", "umrn", "status", "note", "payment_id", "sub_reference_id")
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ORDER = (
     "row_number", "loan_id", "umrn", "amount", "date", "status", "charge", "note", "payment_id", "sub_reference_id",
@@ -42,7 +41,8 @@ def stage(
     """Write one chunk; `aside` says where the rows go that are not accepted."""
     if judged.accepted.height:
         with conn.cursor() as cursor, cursor.copy(queries.COPY_STAGED) as copy:
-            copy.write(_copy_text(judged.accepted))
+            rows = judged.accepted.with_columns(rupee_text("amount"), rupee_text("charge"))
+            copy.write(copy_text(rows, _ORDER))
     write_set_aside(conn, log_row, judged.set_aside, aside)
 
 
@@ -65,12 +65,11 @@ def write_set_aside(
             )  # fmt: skip
 
 
-def _copy_text(accepted: pl.DataFrame) -> bytes:
-    """PostgreSQL's text format, made column by column: amounts as rupees, dates as ISO, backslashes escaped."""
+def copy_text(rows: pl.DataFrame, columns: Sequence[str]) -> bytes:
+    """These columns in PostgreSQL's text format, made column by column: dates as ISO, texts escaped."""
     import polars as pl
 
-    escaped = (pl.col(name).str.replace_many(_ESCAPES) for name in _TEXTS)
-    canonical = accepted.with_columns(*escaped, rupee_text("amount"), rupee_text("charge")).select(_ORDER)
+    escaped = rows.select(columns).with_columns(pl.col(pl.String).str.replace_many(_ESCAPES))
     buffer = BytesIO()
-    canonical.write_csv(buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N")
+    escaped.write_csv(buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N")
     return buffer.getvalue()

@@ -119,62 +119,47 @@ class RowsChunk(Chunk):
         return storable(self._raw[number - self.first_row]) if self._raw else super().raw_text(number)
 
 
-class PlainChunk(Chunk):
-    """Lines, each a record, and their cells; `marked` cells still have the delimiter in front and quotes about them."""
+class FrameChunk(Chunk):
+    """Rows of equal width, as a frame of texts in which an empty one may be null."""
 
-    def __init__(
-        self, first_row: int, lines: pl.Series, cut: pl.Series, delimiter: str, *, marked: bool
-    ) -> None:
+    def __init__(self, first_row: int, frame: pl.DataFrame, delimiter: str) -> None:
         self.first_row = first_row
         self.delimiter = delimiter
-        self._lines = lines
-        self._cut = cut
-        self._marked = marked
+        self._frame = frame
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return self._frame.height
+
+    def row(self, number: int) -> TextRow:
+        """See Chunk."""
+        return [cell or "" for cell in self._frame.row(number - self.first_row)]
 
     @property
     def rows(self) -> list[TextRow]:
         """All rows."""
-        lines: list[str] = self._lines.to_list()
-        if self._marked:
-            return list(csv.reader(lines, delimiter=self.delimiter))
-        return [line.split(self.delimiter) if line else [] for line in lines]
-
-    def part(self, first_row: int, start: int, rows: int) -> PlainChunk:
-        """At most `rows` rows from the 0-based `start`, numbered from `first_row`."""
-        lines, cut = self._lines.slice(start, rows), self._cut.slice(start, rows)
-        return PlainChunk(first_row, lines, cut, self.delimiter, marked=self._marked)
-
-    def row(self, number: int) -> TextRow:
-        """See Chunk."""
-        line: str = self._lines[number - self.first_row]
-        if self._marked:
-            return next(csv.reader([line], delimiter=self.delimiter))
-        return line.split(self.delimiter) if line else []
+        return [[cell or "" for cell in row] for row in self._frame.rows()]
 
     def cells(self, position: int) -> pl.Series:
         """See Chunk."""
-        return self._bare(self._cut.list.get(position, null_on_oob=True)).fill_null("")
+        import polars as pl
+
+        if position < self._frame.width:
+            return self._frame.to_series(position).fill_null("")
+        return pl.Series([""], dtype=pl.String).new_from_index(0, len(self))
 
     def widths(self) -> pl.Series:
         """See Chunk."""
-        return self._cut.list.len().set(self._lines == "", 0)
+        import polars as pl
+
+        return pl.Series([self._frame.width], dtype=pl.UInt32).new_from_index(0, len(self))
+
+    def part(self, start: int, rows: int, first_row: int) -> FrameChunk:
+        """At most `rows` rows from the 0-based `start`, numbered from `first_row`."""
+        return FrameChunk(first_row, self._frame.slice(start, rows), self.delimiter)
 
     def head(self, rows: int) -> Chunk:
         """See Chunk."""
-        return self.part(self.first_row, 0, rows)
-
-    def _bare(self, cells: pl.Series) -> pl.Series:
-        if not self._marked:
-            return cells
-        import polars as pl
-
-        text = pl.col("cell").str.slice(1)
-        inner = text.str.strip_prefix('"').str.strip_suffix('"').str.replace_all('""', '"', literal=True)
-        bare = pl.when(text.str.starts_with('"')).then(inner).otherwise(text)
-        return cells.alias("cell").to_frame().select(bare.alias("cell"))["cell"]
+        return self.part(0, rows, self.first_row)
 
 
 def storable(text: str) -> str:

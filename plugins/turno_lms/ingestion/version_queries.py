@@ -40,13 +40,20 @@ waiting as (
 
 earlier as (
     select
-        loaded.*, coalesce(loaded._umrn, loaded.loan_id) as address, coalesce(loaded.sub_reference_id, '') as bank
+        loaded.*, coalesce(loaded._umrn, loaded.loan_id) as address, coalesce(loaded.sub_reference_id, '') as bank,
+        exists (
+            select from repeated_payment as repeated
+            where repeated.first_file = loaded._file_id and repeated.first_row = loaded._row_number
+        ) as is_changed
     from raw.raw_payment_file as loaded
     where
         loaded.lender = %(lender)s and loaded._file_id = any(%(versions)s)
+        -- one whose reference now stands on another payment may still be there under none
         and not exists (
             select from repeated_payment as repeated
-            where repeated.first_file = loaded._file_id and repeated.first_row = loaded._row_number
+            where
+                repeated.first_file = loaded._file_id and repeated.first_row = loaded._row_number
+                and (repeated.same_payment or not repeated.by_reference)
         )
 )
 """
@@ -98,7 +105,7 @@ FIND_IN_VERSIONS = (
     _pair(_PAYMENT, "payment_id is not null", "payment_id is null", "true", _NOT_TOLD_APART),
     _pair(_PAYMENT, "payment_id is null", "payment_id is not null", "true", _NOT_TOLD_APART),
     # what is left on both sides of one loan: a row that was changed, or one that went and another that came
-    _pair("address", "true", "true", "false"),
+    _pair("address", "true", "not is_changed", "false"),
 )
 """In this order: each takes what the ones before have left."""
 
@@ -118,8 +125,13 @@ with earlier as (
         loaded.*, {_REFERENCE.format(row="loaded")} as native_reference,
         repeated.row_number as new_row, repeated.amount as new_amount, coalesce(repeated.same_payment, false) as is_kept
     from raw.raw_payment_file as loaded
-    left join repeated_payment as repeated
-        on loaded._file_id = repeated.first_file and loaded._row_number = repeated.first_row
+    left join lateral (
+        select *
+        from repeated_payment as found
+        where loaded._file_id = found.first_file and loaded._row_number = found.first_row
+        order by found.same_payment desc, found.row_number
+        limit 1
+    ) as repeated on true
     where loaded.lender = %(lender)s and loaded._file_id = any(%(versions)s)
 ),
 
@@ -198,4 +210,33 @@ set superseded_by = %(file_id)s
 where
     bucket = %(bucket)s and key = %(key)s and lender = %(lender)s and file_id < %(file_id)s and superseded_by is null
     and state in ('refused', 'halted', 'failed')
+"""
+
+OPEN_QUESTIONS = """
+select
+    exception.subject, exception.lender, exception.loan_id, exception.amount, exception.detail ->> 'key' as key,
+    (exception.detail ->> 'file_id')::bigint as file_id, (exception.detail ->> 'row_number')::integer as row_number,
+    exception.detail ->> 'change' as change, exception.detail ->> 'posting_key' as posting_key_then,
+    coalesce(decision.linked_posting_key, identity.posting_key) as posting_key,
+    coalesce(processed.outcome, case when pending.posting_key is not null then 'queued' end) as posting
+from core.core_recon_exception as exception
+left join core.core_payment_identity as identity on exception.subject = identity.native_reference
+left join core.core_payment_decision as decision on identity.posting_key = decision.posting_key
+left join core.core_transaction_data_processed as processed
+    on processed.posting_key = coalesce(decision.linked_posting_key, identity.posting_key)
+left join core.core_fineract_pending_transactions as pending
+    on pending.posting_key = coalesce(decision.linked_posting_key, identity.posting_key)
+where
+    exception.kind = %(exception_kind)s and exception.state = 'open'
+    and (%(file_id)s::bigint is null or (exception.detail ->> 'file_id')::bigint = %(file_id)s)
+    and (%(rows)s::integer[] is null or (exception.detail ->> 'row_number')::integer = any(%(rows)s))
+order by file_id, row_number
+"""
+
+SETTLE_QUESTION = """
+update core.core_recon_exception
+set
+    state = 'resolved', closed_at = now(), closed_by = %(actor)s, close_reason = %(reason)s,
+    detail = detail || jsonb_build_object('decision', %(decision)s::text)
+where kind = %(exception_kind)s and subject = any(%(subjects)s) and state = 'open'
 """

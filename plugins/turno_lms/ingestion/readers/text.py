@@ -15,13 +15,14 @@ from pathlib import Path
 
 from turno_lms.domain.states import FileError
 from turno_lms.ingestion.refusals import FileRefusedError
-from turno_lms.ingestion.tables import Chunk, NumberedRow, PlainChunk, RowsChunk, TextRow, check_width
+from turno_lms.ingestion.tables import Chunk, FrameChunk, NumberedRow, RowsChunk, TextRow, check_width
 from turno_lms.lenders.formats import CsvFormat
 
 MAX_RECORD = 1_000_000
 """Characters: a record beyond them is no payment but a file that is not what it seems."""
 
 _BLOCK = 4_000_000
+_MAX_PLAIN_WIDTH = 200
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp1252": "cp1252"}
 _LINE_ENDS = ("\n", "\r")
 
@@ -38,7 +39,7 @@ class TextFile:
         self._blocks = text_blocks(path, text_format.encoding, name)
         self._show("")
         self._record_size = 0
-        self._reader = csv.reader(self._lines(), _dialect(text_format))
+        self._reader = csv.reader(self._lines(), _dialect(text_format, strict=True))
         self._number = 0
 
     def records(self) -> Iterator[NumberedRow]:
@@ -56,9 +57,7 @@ class TextFile:
                 continue
             first, self._number = self._number + 1, self._number + len(plain)
             for start in range(0, len(plain), chunk_rows):
-                chunk = plain.part(first + start, start, chunk_rows)
-                check_width(chunk.width, first + start, self._name)
-                yield chunk
+                yield plain.part(start, chunk_rows, first + start)
 
     def _chunks_of_records(self, chunk_rows: int) -> Iterator[Chunk]:
         """The records that begin in the shown block; the last may end in a later one, which is then the shown one."""
@@ -114,11 +113,13 @@ class TextFile:
         return self._shown.tell() < self._shown_size
 
 
-def _dialect(text_format: CsvFormat) -> type[csv.Dialect]:
+def _dialect(text_format: CsvFormat, *, strict: bool) -> type[csv.Dialect]:
+    refuses_oddities = strict
+
     class Lenders(csv.excel):
         delimiter = text_format.delimiter
         quoting = csv.QUOTE_MINIMAL if text_format.quoted else csv.QUOTE_NONE
-        strict = True
+        strict = refuses_oddities
 
     return Lenders
 
@@ -163,10 +164,10 @@ def _whole_lines(text: str) -> tuple[str, str]:
     return text[:end], text[end:]
 
 
-def cut_plainly(block: str, text_format: CsvFormat) -> PlainChunk | None:
-    """A block whose records are its lines, counted from 1.
+def cut_plainly(block: str, text_format: CsvFormat) -> FrameChunk | None:
+    """A block whose every line is a record of as many cells as its first, counted from 1.
 
-    None where a record might not be a line, or a cell not be what stands between two delimiters.
+    None where that is not certain: where a quote stands elsewhere than about a whole cell, or a line break in a cell.
     """
     import polars as pl
 
@@ -174,16 +175,22 @@ def cut_plainly(block: str, text_format: CsvFormat) -> PlainChunk | None:
         if block.count("\r") != block.count("\r\n"):
             return None
         block = block.replace("\r\n", "\n")
-    lines = pl.Series("lines", [block.removesuffix("\n")]).str.split("\n").explode()
-    if (lines.str.len_chars().max() or 0) >= csv.field_size_limit():  # type: ignore[operator]  # a whole number
+    first, _, _ = block.partition("\n")
+    width = len(next(csv.reader([first], _dialect(text_format, strict=False)), ()))
+    if not 1 < width <= _MAX_PLAIN_WIDTH:  # of a single column, a blank line is no record of one cell
         return None
-    if not text_format.quoted or '"' not in block:
-        return PlainChunk(
-            1, lines, lines.str.split(text_format.delimiter), text_format.delimiter, marked=False
-        )
-    mark = rf"\x{{{ord(text_format.delimiter):x}}}"
-    cell = rf'{mark}(?:"(?:[^"]|"")*"|[^"{mark}]*)'
-    marked = text_format.delimiter + lines
-    if not marked.str.contains(f"^(?:{cell})+$").all():
+    lines = block.removesuffix("\n").count("\n") + 1
+    mark, quoted = rf"\x{{{ord(text_format.delimiter):x}}}", text_format.quoted and '"' in block
+    cell = rf'(?:"(?:[^"\n]|"")*"|[^"{mark}\n]*)' if quoted else rf"[^{mark}\n]*"
+    record = rf"(?m)^{cell}(?:{mark}{cell}){{{width - 1}}}$"
+    if pl.Series([block.removesuffix("\n")]).str.count_matches(record).item() != lines:
         return None
-    return PlainChunk(1, lines, marked.str.extract_all(cell), text_format.delimiter, marked=True)
+    frame = pl.read_csv(
+        block.encode(), has_header=False, schema={f"{i}": pl.String for i in range(width)},
+        separator=text_format.delimiter, quote_char='"' if quoted else None,
+        extra_columns="raise", missing_columns="raise",
+    )  # fmt: skip
+    longest = frame.select(pl.all().str.len_bytes().max()).row(0)
+    if frame.height != lines or max(length or 0 for length in longest) >= csv.field_size_limit():
+        return None
+    return FrameChunk(1, frame, text_format.delimiter)

@@ -58,7 +58,7 @@ class _Draft:
         loan = self._roles.get("loan_id", [])
         pattern = suggestions.loan_pattern(loan[0].values) if len(loan) == 1 else None
         yield MODELINE
-        yield f"# Drafted from {self._file_name}. Settle every {UNDECIDED} and look at every suggestion; then run"
+        yield f"# Drafted from {quoted(self._file_name)}. Settle every {UNDECIDED}, look at every suggestion, and run"
         yield f"# turno lenders check, and turno lenders preview --mapping {self._slug}.yml SAMPLE"
         yield f"lender: {self._slug}"
         yield f"name: {quoted(self._name)}"

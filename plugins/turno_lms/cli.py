@@ -12,12 +12,15 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def _mount() -> None:
     from turno_lms.identity.commands import app as payments
-    from turno_lms.lenders.commands import app as lenders
+    from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.posting.commands import proof
     from turno_lms.warehouse.commands import app as warehouse
 
-    app.add_typer(lenders, name="lenders")
+    app.add_typer(files, name="files")
+    app.add_typer(lenders_app(), name="lenders")
     app.add_typer(payments, name="payments")
+    app.add_typer(rejects, name="rejects")
+    app.add_typer(umrn, name="umrn")
     app.add_typer(warehouse, name="warehouse")
     app.command("proof")(proof)
     if importlib.util.find_spec("local_stack"):
@@ -26,6 +29,20 @@ def _mount() -> None:
 
         app.add_typer(stack, name="stack")
         app.command("demo")(demo)
+
+
+def lenders_app() -> typer.Typer:
+    """`turno lenders`: what asks the mappings alone, and what takes a sample through ingestion."""
+    from turno_lms.ingestion.commands import draft_mapping, new_lender, preview_sample
+    from turno_lms.lenders.commands import app as checks
+
+    lenders = typer.Typer(
+        no_args_is_help=True, help="Lender mappings: draft, check, preview, put in place, apply."
+    )
+    lenders.add_typer(checks)
+    for name, command in (("preview", preview_sample), ("draft", draft_mapping), ("new", new_lender)):
+        lenders.command(name)(command)
+    return lenders
 
 
 def main() -> None:

@@ -31,9 +31,12 @@ def test_a_state_changes_only_along_the_table(
                 advance(current, new)
 
 
-def test_a_loaded_file_never_changes_again() -> None:
-    for state in (FileState.LOADED, FileState.LOADED_EMPTY, FileState.SAME_CONTENT):
-        assert not FILE_TRANSITIONS[state]
+def test_a_loaded_file_is_never_unloaded() -> None:
+    """Replayed, replaced, loaded again when its bytes come back: its rows stay through all of it."""
+    loaded = {FileState.LOADED, FileState.LOADED_EMPTY, FileState.SUPERSEDED}
+    for state in loaded:
+        assert FILE_TRANSITIONS[state] <= loaded
+    assert not FILE_TRANSITIONS[FileState.SAME_CONTENT]
 
 
 def test_money_whose_fate_is_unknown_is_never_simply_queued_again() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +17,7 @@ from turno_lms.ingestion.load import FileRefusedError
 from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.transform import Judged, Tally, Transform
 from turno_lms.lenders.registry import load_lenders
-from turno_lms.lenders.schema import Thresholds
+from turno_lms.lenders.schema import FileKind, Lender, Thresholds
 
 ACCEPTED = """
 select count(*), coalesce(sum(amount::numeric), 0) from raw.raw_payment_file where _file_id = %s
@@ -71,10 +72,12 @@ layout = st.sampled_from(
 lines = st.lists(st.one_of(payable, payable, rows, rows, cut_rows, longer_rows, layout), max_size=25)
 
 
-def judged(content: bytes, chunk_rows: int) -> tuple[list[Judged], int]:
+def judged(
+    content: bytes, chunk_rows: int, lender: Lender = GB, kind: FileKind = KIND
+) -> tuple[list[Judged], int]:
     with TemporaryDirectory() as folder:
-        table = open_table(write(Path(folder), "a.csv", content), KIND, "a.csv", chunk_rows=chunk_rows)
-        transform = Transform(GB, KIND, table.headings)
+        table = open_table(write(Path(folder), "a.csv", content), kind, "a.csv", chunk_rows=chunk_rows)
+        transform = Transform(lender, kind, table.headings)
         chunks = list(table.chunks)
     return [transform.judge(chunk) for chunk in chunks], sum(len(chunk.rows) for chunk in chunks)
 
@@ -132,6 +135,75 @@ def test_any_bytes_give_a_clean_refusal_or_a_conserved_file(content: bytes, behi
     read = sum((part.read for part in parts), Tally())
     assert totals(parts) == read
     assert read.rows + sum(part.layout_rows for part in parts) == file_rows
+
+
+EVERYTHING = Lender.model_validate(
+    {
+        "lender": "every", "name": "Every feature", "fineract": {"product_id": 900, "payment_type_id": 1},
+        "post_from": date(2026, 1, 1), "loan_id_pattern": r"SMP\d{6}",
+        "streams": {"money": {"posts": "file:list", "policy": "at_once"}},
+        "files": {"list": {
+            "s3": {"prefix": "lenders/every/list/"}, "schedule": "0 9 * * *", "format": {"type": "csv"},
+            "layout": {"totals": {"first_cell_starts_with": ["Total"]}, "pages": {"first_cell_matches": r"^Page \d+$"}},
+            "columns": {
+                "loan_id": {"type": "loan_id", "first_of": ["noted", "cut", "told"]},
+                "date": {"type": "date", "heading": "When", "zone": "UTC",
+                         "formats": ["%d/%m/%Y", "%Y-%m-%dT%H:%M:%S%z", "%d %b %Y, %I:%M %p", "excel_serial", "epoch_seconds"]},
+                "payment_id": {"type": "text", "heading": "Text", "extract": r"\b(T\d)\b", "required": False},
+                "note": {"type": "text", "constant": "by feed"},
+            },
+            "helpers": {
+                "noted": {"type": "text", "heading": "Notes", "json": "loan", "required": False},
+                "cut": {"type": "text", "heading": "Text", "split": {"separator": "/", "part": 2}, "required": False},
+                "told": {"type": "text", "heading": "Text", "extract": r"SMP\d{6}", "required": False},
+                "paid": {"type": "amount", "heading": "Paid", "grouping": "indian", "required": False, "blanks": ["-"],
+                         "suffixes": {"positive": ["Cr"], "negative": ["Dr"]}},
+                "fee": {"type": "amount", "heading": "Fee", "unit": "paise", "required": False},
+                "mode": {"type": "text", "heading": "Mode", "values": {"cash": ["C"], "bank": ["B"]}, "required": False},
+            },
+            "compute": {"charge": "half_up(fee * 0.18) + min(fee, 10.00)", "amount": "max(paid, paid + charge)"},
+            "filters": {
+                "early": {"column": "date", "drop": {"below": "2026-01-02"}},
+                "back": {"column": "amount", "drop": {"below": "0.00"}},
+                "cash": {"column": "mode", "keep": ["bank"]},
+                "tests": {"column": "told", "drop": {"matches": "9$"}},
+            },
+            "thresholds": {"reject_percent": 100},
+        }},
+    }
+)  # fmt: skip
+LIST = EVERYTHING.files["list"]
+LIST_HEADINGS = ("Notes", "Text", "When", "Paid", "Fee", "Mode")
+list_rows = st.tuples(
+    st.sampled_from(["", '{"loan": "SMP100234"}', '{"loan": 7}', '{"loan": ["SMP100234"]}', "[]", "plain", "{"]),
+    st.sampled_from(["", "T1 SMP100235", "EMI/SMP100236/T2", "SMP100237 T3 T4", "SMP100239", "T1/", "SMP1 SMP100235 SMP100236"]),
+    st.sampled_from(["05/01/2026", "2026-01-01T20:00:00Z", "01/01/2026", "05 Jan 2026, 02:03 PM", "46027", "1767571200", "soon", ""]),
+    st.sampled_from(["5,499.00 Cr", "1,23,456.50CR", "20.00 Dr", "20.00", "-", "", "-5 Cr", "9,99,99,99,999 Cr", "NIL"]),
+    st.sampled_from(["", "0", "002025", "118000", "-5", "1.5", "9" * 13]),
+    st.sampled_from(["C", "b", "", "X"]),
+)  # fmt: skip
+any_list_row = st.one_of(
+    list_rows,
+    list_rows,
+    st.lists(st.text(max_size=6), max_size=8).map(tuple),
+    st.sampled_from([("Total", "1"), ("Page 2",), ("",), LIST_HEADINGS]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(lines=st.lists(any_list_row, max_size=20), chunk_rows=st.integers(1, 7))
+def test_every_feature_of_the_language_keeps_rows_and_rupees(
+    lines: list[tuple[str, ...]], chunk_rows: int
+) -> None:
+    content = csv_text([LIST_HEADINGS, *lines]).encode()
+    parts, file_rows = judged(content, chunk_rows, EVERYTHING, LIST)
+    read = sum((part.read for part in parts), Tally())
+    assert totals(parts) == read
+    assert read.rows + sum(part.layout_rows for part in parts) == file_rows
+    assert max(Counter(row for row, *_ in fates(parts)).values(), default=1) == 1
+    assert fates(parts) == fates(judged(content, 50_000, EVERYTHING, LIST)[0])
+    accepted = [row for part in parts for row in part.accepted.iter_rows(named=True)]
+    assert all(row["amount"] > 0 and row["loan_id"] and row["date"] >= date(2026, 1, 2) for row in accepted)
 
 
 def never_halting(loads: Loads) -> Loads:

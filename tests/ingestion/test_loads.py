@@ -268,7 +268,7 @@ def test_an_archived_version_is_loaded_from_the_archive_though_its_key_is_overwr
 ) -> None:
     file = loads.put(f"{GB_PREFIX}a.csv", gb_csv(debit()))
     with monkeypatch.context() as patch, pytest.raises(Stop):
-        patch.setattr(load, "_set_repeated_aside", raises(Stop))
+        patch.setattr(load, "check_tie", raises(Stop))
         loads.ingest(file)
     assert loads.rows("select count(*) from raw.raw_payment_file union all select count(*) from raw.raw_rejected_records") == [
         (0,), (0,),

@@ -20,9 +20,9 @@ from tests.ingestion.files import (
     write,
 )
 from turno_lms.domain.states import FileError
-from turno_lms.ingestion import readers
 from turno_lms.ingestion.load import FileRefusedError
 from turno_lms.ingestion.readers import open_table
+from turno_lms.ingestion.sandbox import Limits
 from turno_lms.lenders.formats import CsvFormat
 from turno_lms.lenders.registry import LenderRegistry
 from turno_lms.lenders.schema import FileKind
@@ -75,7 +75,7 @@ REFUSED = {
     "a cell that never ends": (
         f"{GB_PREFIX}a.csv", gb_csv(debit()) + b"x" * 200_000, "unreadable_file", "field larger than field limit",
     ),
-    "a workbook that is text": (f"{UGRO_PREFIX}a.xlsx", gb_csv(debit()), "unreadable_file", "is no XLSX workbook"),
+    "a workbook that is text": (f"{UGRO_PREFIX}a.xlsx", gb_csv(debit()), "unreadable_file", "is XLSX by its mapping but looks like text"),
     "a workbook cut in half": (
         f"{UGRO_PREFIX}a.xlsx", ugro_xlsx(credit())[:3000], "unreadable_file", "is no XLSX workbook",
     ),
@@ -106,17 +106,15 @@ def test_a_refused_file_is_recorded_with_a_readable_message_and_loads_nothing(
 
 
 def test_a_workbook_beyond_the_cap_is_refused_before_it_is_unpacked(
-    lenders: LenderRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lenders: LenderRegistry, tmp_path: Path
 ) -> None:
     kind = lenders["ugro"].files["repayment_statement"]
     path = write(tmp_path, "a.xlsx", ugro_xlsx(credit()))
-    monkeypatch.setattr(readers, "MAX_UNPACKED_BYTES", 1_000)
     with pytest.raises(FileRefusedError, match="the cap for workbooks; ask for CSV") as caught:
-        open_table(path, kind, "a.xlsx")
+        open_table(path, kind, "a.xlsx", limits=Limits(unpacked_bytes=1_000))
     assert caught.value.code is FileError.UNREADABLE_FILE
-    monkeypatch.setattr(readers, "MAX_WORKBOOK_BYTES", 100)
     with pytest.raises(FileRefusedError, match="is larger than"):
-        open_table(path, kind, "a.xlsx")
+        open_table(path, kind, "a.xlsx", limits=Limits(whole_bytes=100))
 
 
 def in_format(kind: FileKind, text_format: CsvFormat) -> FileKind:
@@ -151,7 +149,7 @@ def test_utf16_without_its_mark_or_text_in_another_encoding_is_refused(
 ) -> None:
     kind = lenders["gb"].files["nach_response"]
     path = write(tmp_path, "a.csv", gb_csv(debit(reason="caf\u00e9")).decode().encode("cp1252"))
-    with pytest.raises(FileRefusedError, match="is not utf-8 text after record"):
+    with pytest.raises(FileRefusedError, match="is not utf-8 text in line"):
         list(open_table(path, kind, "a.csv").chunks)
 
 

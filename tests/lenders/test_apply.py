@@ -24,17 +24,17 @@ def rows(conn: WarehouseConnection, query: Any) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in conn.execute(query)]
 
 
-def test_a_second_run_changes_nothing(warehouse: WarehouseConnection) -> None:
-    changes = apply_lenders(warehouse, load_lenders())
+def test_a_second_run_changes_nothing(warehouse: WarehouseConnection, mappings: Path) -> None:
+    changes = apply_lenders(warehouse, load_lenders(mappings))
     assert len(changes) == 12  # three lenders with three partitions and one mapping each
-    assert apply_lenders(warehouse, load_lenders()) == []
+    assert apply_lenders(warehouse, load_lenders(mappings)) == []
     assert rows(warehouse, "select kind, subject from core.core_change_log order by subject") == [
         ("lender", "axle"), ("lender", "gb"), ("lender", "ugro"),
     ]  # fmt: skip
 
 
-def test_the_rows_dbt_reads(warehouse: WarehouseConnection) -> None:
-    apply_lenders(warehouse, load_lenders())
+def test_the_rows_dbt_reads(warehouse: WarehouseConnection, mappings: Path) -> None:
+    apply_lenders(warehouse, load_lenders(mappings))
     assert rows(warehouse, "select lender, product_id, post_from::text from core.core_lender order by lender") == [
         ("axle", 3, "2026-01-01"), ("gb", 1, "2026-01-01"), ("ugro", 2, "2026-01-01"),
     ]  # fmt: skip
@@ -87,9 +87,13 @@ def test_a_mapping_that_is_gone_keeps_its_history(warehouse: WarehouseConnection
 
 @pytest.mark.parametrize(("role", "statement"), [("turno_app", ADD_PAYMENT), ("turno_receiver", ADD_WEBHOOK)])
 def test_programs_write_through_the_parent_with_the_grants_they_have_there(
-    warehouse: WarehouseConnection, warehouse_role_url: Callable[[str], str], role: str, statement: Any
+    warehouse: WarehouseConnection,
+    warehouse_role_url: Callable[[str], str],
+    mappings: Path,
+    role: str,
+    statement: Any,
 ) -> None:
-    apply_lenders(warehouse, load_lenders())
+    apply_lenders(warehouse, load_lenders(mappings))
     warehouse.commit()
     with connect(warehouse_role_url(role)) as conn:
         conn.execute(statement)

@@ -37,7 +37,9 @@ def test_the_amounts_a_formula_reads() -> None:
     "text",
     [
         "", "net +", "net / 2", "net ** 2", "net % 2", "net // 2", "net if fee else tax", "net and fee", "net < fee",
-        "f(net)", "net.real", "net[0]", "[net]", "'net'", "True", "None", "1e3", "0x10", "1_000", "1j", "0.005",
+        "f(net)", "min(net)", "max()", "half_up(net)", "half_up(net + fee)", "half_up(net / 0)", "half_up(net / fee)",
+        "half_up(net * 0.00001)", "half_up(net * 101)", "min(net, key=fee)", "round(net / 2)", "half_up(net / 2) / 2", "99999999", ".",
+        "net.real", "net[0]", "[net]", "'net'", "True", "None", "1e3", "0x10", "1_000", "1j", "0.005",
         "net * 0.18", "net * fee", "net * -2", "net * 1001", "(lambda: 1)()", "net := fee", "*net", "net; fee",
         "__import__('os')", "net" + " + net" * 60, "(" * 100 + "net" + ")" * 100,
     ],

@@ -20,4 +20,4 @@ def test_check_fails_with_file_line_and_hint(mappings: Path) -> None:
     gb.write_text(gb.read_text(encoding="utf-8").replace("name:", "nmae:", 1), encoding="utf-8")
     result = runner.invoke(app, ["check", "--mappings", str(mappings)])
     assert result.exit_code == 1
-    assert f"{gb}:4: unknown key nmae; did you mean name?" in result.stderr
+    assert f"{gb}:5: unknown key nmae; did you mean name?" in result.stderr

@@ -1,5 +1,6 @@
 """What the shipped mappings say, and what is derived from them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,18 +8,17 @@ import pytest
 from turno_lms.domain.names import check_slug
 from turno_lms.ingestion.umrn import ALL_LENDERS
 from turno_lms.lenders.registry import load_lender, load_lenders
+from turno_lms.lenders.schema import Lender
 
 
 def version(path: Path) -> str:
     return load_lender(path).mapping_version
 
 
-def test_the_shipped_lenders_and_their_products() -> None:
-    assert {slug: lender.fineract.product_id for slug, lender in load_lenders().items()} == {
-        "gb": 1,
-        "ugro": 2,
-        "axle": 3,
-    }
+def test_every_shipped_lender_has_a_product_of_its_own() -> None:
+    products = {slug: lender.fineract.product_id for slug, lender in load_lenders().items()}
+    assert {slug: products[slug] for slug in ("gb", "ugro", "axle")} == {"gb": 1, "ugro": 2, "axle": 3}
+    assert sorted(products.values()) == list(range(1, len(products) + 1))
 
 
 def test_every_channel_belongs_to_one_stream() -> None:
@@ -53,3 +53,9 @@ def test_any_change_of_content_changes_the_mapping_version(mappings: Path, old: 
 def test_no_lender_can_take_the_slug_that_stands_for_all() -> None:
     with pytest.raises(ValueError, match="lender slug"):
         check_slug(ALL_LENDERS)
+
+
+@pytest.mark.parametrize("slug", sorted(load_lenders()))
+def test_a_mapping_that_is_kept_as_json_reads_as_it_was(slug: str) -> None:
+    lender = load_lenders()[slug]
+    assert Lender.model_validate(json.loads(lender.canonical_content), strict=False) == lender

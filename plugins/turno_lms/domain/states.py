@@ -7,11 +7,12 @@ from typing import TypeVar
 class FileState(StrEnum):
     """Life of one version of a lender file (raw.raw_s3_file_processing_log)."""
 
-    RECEIVED = "received"
-    ARCHIVED = "archived"
+    RECEIVED = "received"  # discovered
+    ARCHIVED = "archived"  # its bytes are safe; being loaded
     LOADED = "loaded"
     LOADED_EMPTY = "loaded_empty"  # readable, heading found, not one row
     SAME_CONTENT = "same_content"  # these bytes were loaded before, under this or another key
+    SUPERSEDED = "superseded"  # loaded, and replaced by a later version of its key; its rows stay
     REFUSED = "refused"  # the file as a whole cannot be taken: see error_code
     HALTED = "halted"  # too many rejects: the rejects are kept, no row is loaded
     FAILED = "failed"  # our fault or the network's: run it again
@@ -27,6 +28,9 @@ class FileError(StrEnum):
     TOO_MANY_REJECTS = "too_many_rejects"
     DOES_NOT_TIE = "does_not_tie"
     UNKNOWN_KIND = "unknown_kind"
+    FILE_VALUE_UNCLEAR = "file_value_unclear"  # a value that stands once in the file is missing, or twice
+    CONTROL_TOTAL_MISMATCH = "control_total_mismatch"  # the lender's own totals say otherwise
+    NEWER_VERSION_LOADED = "newer_version_loaded"  # its key was overwritten, and the new content came first
 
 
 class Disposition(StrEnum):
@@ -45,12 +49,16 @@ class RowReason(StrEnum):
     DUPLICATE_IN_FILE = "duplicate_in_file"
     DUPLICATE_OF_EARLIER_FILE = "duplicate_of_earlier_file"
     REFERENCE_REUSED = "reference_reused"  # a reference seen before, with another loan, date or amount
+    CHANGED_SINCE_LOADED = (
+        "changed_since_loaded"  # stands where a loaded row of the same loan stood in the last version
+    )
     MISSING_VALUE = "missing_value"
     BAD_AMOUNT = "bad_amount"
     AMOUNT_NOT_POSITIVE = "amount_not_positive"
     BAD_DATE = "bad_date"
     BAD_LOAN_ID = "bad_loan_id"
     AMBIGUOUS_LOAN_ID = "ambiguous_loan_id"
+    AMBIGUOUS_VALUE = "ambiguous_value"  # a pattern that must match once found several texts
     BAD_UMRN = "bad_umrn"
     UNKNOWN_STATUS = "unknown_status"
     BAD_VALUE = "bad_value"
@@ -93,6 +101,7 @@ class PostingBlock(StrEnum):
     AWAITING_RECON = "awaiting_recon"
     POLICY_NEVER = "policy_never"
     CONFLICT = "conflict"  # later sightings disagree with the frozen identity
+    SUPERSEDED = "superseded"  # the lender's corrected file no longer has the row
 
 
 class ReconStatus(StrEnum):
@@ -120,6 +129,11 @@ class ExceptionKind(StrEnum):
     POSTING_FAILED = "posting_failed"  # Fineract refused it for good
     POSTING_IN_DOUBT = "posting_in_doubt"  # its fate could not be found out
     PROOF_DIFFERENCE = "proof_difference"
+    SUPERSEDED_ROW = (
+        "superseded_row"  # a corrected file lacks or changes a row that an earlier version brought
+    )
+    REPLAY_DIFFERENCE = "replay_difference"  # a replay would now read rows otherwise than they are loaded
+    FILE_OVERDUE = "file_overdue"  # an expected file is late or missing
 
 
 class IllegalTransitionError(RuntimeError):
@@ -143,8 +157,10 @@ FILE_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
     FileState.FAILED: frozenset({FileState.RECEIVED}),
     FileState.REFUSED: frozenset({FileState.RECEIVED}),
     FileState.HALTED: frozenset({FileState.RECEIVED}),
-    FileState.LOADED: frozenset(),
-    FileState.LOADED_EMPTY: frozenset(),
+    # a loaded version is judged again by a replay, and a superseded one is loaded again when its bytes come back
+    FileState.LOADED: frozenset({FileState.LOADED, FileState.SUPERSEDED}),
+    FileState.LOADED_EMPTY: frozenset({FileState.LOADED_EMPTY, FileState.LOADED, FileState.SUPERSEDED}),
+    FileState.SUPERSEDED: frozenset({FileState.LOADED, FileState.LOADED_EMPTY}),
     FileState.SAME_CONTENT: frozenset(),
 }
 

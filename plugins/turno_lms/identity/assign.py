@@ -18,9 +18,10 @@ from dataclasses import asdict, dataclass
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ExceptionKind
 from turno_lms.identity.statements import STATEMENTS
+from turno_lms.warehouse.changes import IDENTITY_LOCK
 from turno_lms.warehouse.connection import WarehouseConnection
 
-LOCK = 0x6964_656E
+LOCK = IDENTITY_LOCK
 """Advisory lock shared with dbt's core_payment_sighting (var identity_lock): the two never overlap."""
 
 RESOLUTION_KINDS = (

@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import ClientError
 
@@ -12,41 +11,65 @@ from turno_lms.ingestion.files import LenderFile, ObjectStore
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 ARCHIVE_PREFIX = "archive/"
+HANDED_IN_BY = "turno-handed-in-by"
+"""Metadata of an object that a person handed in: who."""
 _BLOCK = 1 << 20
 _NOT_FOUND = 404
 
 
-def archive(conn: WarehouseConnection, s3: ObjectStore, file: LenderFile, row: Row, path: Path) -> Row:
+def archive(conn: WarehouseConnection, s3: ObjectStore, row: Row, path: Path) -> Row:
     """Fetch the version's bytes to `path`, see them archived, and move its log row on to `archived`.
 
     A version that an earlier attempt archived comes from there, since its key may hold something else by now. Raises
     botocore's ClientError (412) when the key was overwritten before the version was ever fetched.
     """
-    if row["sha256"]:
-        _fetch(s3, path, Bucket=file.bucket, Key=f"{ARCHIVE_PREFIX}{row['sha256']}")
-    else:
-        sha256 = _fetch(s3, path, Bucket=file.bucket, Key=file.key, IfMatch=f'"{file.etag}"')
-        _put_once(s3, path, file.bucket, f"{ARCHIVE_PREFIX}{sha256}")
-        row = {**row, "sha256": sha256}
-    if row["state"] == FileState.ARCHIVED:
+    sha256, metadata = fetch(s3, row, path)
+    if row["sha256"] is None:
+        keep(s3, row, path, sha256)
+        row = {**row, "sha256": sha256, "handed_in_by": metadata.get(HANDED_IN_BY)}
+    if row["state"] != FileState.RECEIVED:
         return row
-    return log.move(conn, row["file_id"], FileState.ARCHIVED, sha256=row["sha256"])
+    found = {name: row[name] for name in ("sha256", "handed_in_by")}
+    return log.move(conn, row["file_id"], FileState.ARCHIVED, **found)
 
 
-def _fetch(s3: ObjectStore, path: Path, **source: Any) -> str:
+def fetch(s3: ObjectStore, row: Row, path: Path) -> tuple[str, dict[str, str]]:
+    """Write the bytes of a log row's version to `path`, from the archive if they are there.
+
+    Returns their sha256 and the metadata of the object. Raises botocore's ClientError (412) when they are not archived
+    and the key holds something else by now.
+    """
+    source = {"Key": f"{ARCHIVE_PREFIX}{row['sha256']}"} if row["sha256"] else _under_key(row)
+    answer = s3.get_object(Bucket=row["bucket"], **source)
     digest = hashlib.sha256()
-    body = s3.get_object(**source)["Body"]
     with path.open("wb") as target:
-        for block in body.iter_chunks(_BLOCK):
+        for block in answer["Body"].iter_chunks(_BLOCK):
             digest.update(block)
             target.write(block)
-    return digest.hexdigest()
+    return digest.hexdigest(), answer.get("Metadata", {})
 
 
-def _put_once(s3: ObjectStore, path: Path, bucket: str, key: str) -> None:
+def stands_under_key(s3: ObjectStore, file: LenderFile) -> bool:
+    """Whether the version is what its key holds now."""
     try:
-        s3.head_object(Bucket=bucket, Key=key)
+        head = s3.head_object(Bucket=file.bucket, Key=file.key)
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != _NOT_FOUND:
             raise
-        s3.upload_file(Filename=str(path), Bucket=bucket, Key=key)
+        return False
+    return bool(head["ETag"].strip('"') == file.etag)
+
+
+def _under_key(row: Row) -> dict[str, str]:
+    return {"Key": row["key"], "IfMatch": f'"{row["etag"]}"'}
+
+
+def keep(s3: ObjectStore, row: Row, path: Path, sha256: str) -> None:
+    """See the bytes at `path`, of a log row's version, archived under their sha256."""
+    key = f"{ARCHIVE_PREFIX}{sha256}"
+    try:
+        s3.head_object(Bucket=row["bucket"], Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] != _NOT_FOUND:
+            raise
+        s3.upload_file(Filename=str(path), Bucket=row["bucket"], Key=key)

@@ -5,26 +5,28 @@ All vectorised, and exact: amounts become integer paise by way of decimals.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from turno_lms.domain.states import RowReason
-from turno_lms.lenders.date_formats import EXCEL_SERIAL, format_pattern, has_time
-from turno_lms.lenders.expressions import Amount, Constant, Formula, Multiple
-from turno_lms.lenders.schema import (
-    UMRN_PATTERN,
+from turno_lms.lenders.columns import (
+    REFERENCES,
     AmountColumn,
     AnyColumn,
     DateColumn,
     LoanIdColumn,
     StatusColumn,
+    Suffixes,
     TextColumn,
     UmrnColumn,
 )
+from turno_lms.lenders.date_formats import EPOCH_SECONDS, EXCEL_SERIAL, format_pattern, has_time, has_zone
+from turno_lms.lenders.schema import UMRN_PATTERN
 
 if TYPE_CHECKING:
     import polars as pl
 
-REFERENCES = ("payment_id", "sub_reference_id")
 BAD_VALUE_REASON = {
     "amount": RowReason.BAD_AMOUNT,
     "date": RowReason.BAD_DATE,
@@ -44,34 +46,77 @@ _WHOLE = {
     "western": r"(?:\d{1,13}|\d{1,3}(?:,\d{3}){1,3})",
 }
 _RUPEE_MARK = r"(?i)^(?:₹|rs\.?|inr)\s*"
+_ONLY = r"\s*/-$"  # Rs. 5,499/-
+_MINUS = r"^-|^\(.*\)$"
 _GUARD = r"""^(?:'|="?)|"$"""  # spreadsheets keep a number as text behind ' or as ="..."
 _SCIENTIFIC = r"^\d(?:\.\d+)?[Ee]\+?\d+$"
+_INDIA, _UTC = "Asia/Kolkata", "UTC"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
 
-def cell(position: str) -> pl.Expr:
-    """The cell's text with blanks (no-break ones too) trimmed; null when nothing is left."""
-    import polars as pl
-
-    trimmed = pl.col(position).str.strip_chars()
-    return pl.when(trimmed != "").then(trimmed)
+def cell_text(cell: pl.Expr) -> pl.Expr:
+    """A cell's text with blanks (no-break ones too) trimmed; null when nothing is left."""
+    return _unless_empty(cell.str.strip_chars())
 
 
 def written(name: str, column: AnyColumn) -> pl.Expr:
-    """What a cell says before it is judged: placeholders, and references a spreadsheet has destroyed, are blank."""
+    """What a cell says before it is judged: its text, unless that is a placeholder for nothing."""
+    import polars as pl
+
+    return _without_blanks(pl.col(name), column)
+
+
+def has_part(name: str, column: AnyColumn) -> bool:
+    """Whether what is judged may differ from the text that stands there."""
+    return column.takes_part or name in REFERENCES
+
+
+def part(name: str, column: AnyColumn, *, is_reference: bool) -> pl.Expr:
+    """What json, split and extract take out of the text `name`; null where one of them finds nothing.
+
+    A reference also sheds a spreadsheet's guards, and is blank where the spreadsheet has rounded it: the payment stays.
+    """
     import polars as pl
 
     text = pl.col(name)
-    if column.type == "text" and column.blanks:
-        text = pl.when(~text.is_in(column.blanks)).then(text)
-    if name in REFERENCES:
-        unguarded = text.str.replace_all(_GUARD, "").str.strip_chars()
-        text = pl.when((unguarded != "") & ~unguarded.str.contains(_SCIENTIFIC)).then(unguarded)
-    return text
+    if column.json_key:
+        text = text.str.json_path_match(f"$.{column.json_key}").str.strip_chars()
+    if column.split:
+        pieces = text.str.split(column.split.separator)
+        piece = pieces.list.get(column.split.part - 1, null_on_oob=True).str.strip_chars()
+        text = pl.when(pieces.list.len() > 1).then(piece)
+    if column.extract:
+        found = _matches(text, column.extract)
+        text = pl.when(found.list.len() == 1).then(found.list.first())
+    if is_reference:
+        text = text.str.replace_all(_GUARD, "").str.strip_chars()
+        text = pl.when(~text.str.contains(_SCIENTIFIC)).then(text)
+    return _without_blanks(_unless_empty(text), column)
+
+
+def lost(name: str) -> pl.Expr:
+    """A reference's text that a spreadsheet has rounded (5.02E+13); null for any other."""
+    import polars as pl
+
+    text = pl.col(name).str.replace_all(_GUARD, "").str.strip_chars()
+    return pl.when(text.str.contains(_SCIENTIFIC)).then(text)
+
+
+def is_ambiguous(name: str, column: AnyColumn, *, loan_id_pattern: str) -> pl.Expr | None:
+    """Whether the text `name` holds several different things where one is wanted; None where that cannot be."""
+    import polars as pl
+
+    text = pl.col(name)
+    if isinstance(column, LoanIdColumn) and column.within_text:
+        return _loans_in(text, loan_id_pattern).list.len() > 1
+    if column.extract is None:
+        return None
+    before = column.model_copy(update={"extract": None})
+    return _matches(part(name, before, is_reference=False), column.extract).list.len() > 1
 
 
 def value(name: str, column: AnyColumn, *, loan_id_pattern: str, iso_dates: bool) -> pl.Expr:
-    """The value in `written` text: paise, a date, a canonical id or text; null where it is none.
+    """The value in the text `name`: paise, a date, a canonical id or text; null where it is none.
 
     `iso_dates` allows 2026-01-05 beside the mapping's formats: what a workbook's real date cells read as.
     """
@@ -83,43 +128,15 @@ def value(name: str, column: AnyColumn, *, loan_id_pattern: str, iso_dates: bool
         return paise if column.required else pl.when(text.is_null()).then(0).otherwise(paise)
     if isinstance(column, DateColumn):
         iso = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S") if iso_dates else ()
-        return _date(text, (*iso, *column.formats))
+        return _date(text, (*iso, *column.formats), column.zone)
     if isinstance(column, StatusColumn):
-        return _status(text, column)
+        return _renamed(text, column.values)
     if isinstance(column, UmrnColumn):
-        compact = text.str.replace_all(_GUARD, "").str.replace_all(r"\s", "").str.to_uppercase()
+        compact = _compact_id(text)
         return pl.when(compact.str.contains(f"^{UMRN_PATTERN}$")).then(compact)
     if isinstance(column, LoanIdColumn):
         return _loan_id(text, column, loan_id_pattern)
     return _text(text, column)
-
-
-def loans_named(name: str, loan_id_pattern: str) -> pl.Expr:
-    """How many different loans a narration names."""
-    import polars as pl
-
-    return _loans_in(pl.col(name), loan_id_pattern).list.len()
-
-
-def computed(formula: Formula) -> pl.Expr:
-    """The paise that a mapping's `compute` gives; null where a part is unreadable or the result out of range."""
-    import polars as pl
-
-    paise = _formula_paise(formula)
-    return pl.when(paise.abs() < MAX_PAISE).then(paise)
-
-
-def _formula_paise(formula: Formula) -> pl.Expr:
-    import polars as pl
-
-    if isinstance(formula, Amount):
-        return pl.col(formula.name)
-    if isinstance(formula, Constant):
-        return pl.lit(formula.paise, dtype=pl.Int64)
-    if isinstance(formula, Multiple):
-        return _formula_paise(formula.of) * formula.times
-    left, right = _formula_paise(formula.left), _formula_paise(formula.right)
-    return left + right if formula.operator == "+" else left - right
 
 
 def rupee_text(name: str) -> pl.Expr:
@@ -132,35 +149,91 @@ def rupee_text(name: str) -> pl.Expr:
     return (sign + digits.str.head(-2) + "." + digits.str.tail(2)).alias(name)
 
 
+def _unless_empty(text: pl.Expr) -> pl.Expr:
+    import polars as pl
+
+    return pl.when(text != "").then(text)
+
+
+def _without_blanks(text: pl.Expr, column: AnyColumn) -> pl.Expr:
+    import polars as pl
+
+    if not column.blanks:
+        return text
+    placeholders = [blank.lower() for blank in column.blanks]
+    return pl.when(~text.str.to_lowercase().is_in(placeholders)).then(text)
+
+
+def _matches(text: pl.Expr, pattern: str) -> pl.Expr:
+    """The different texts a pattern finds: its group's, if it has one."""
+    import polars as pl
+
+    found = text.str.extract_all(pattern)
+    if re.compile(pattern).groups:
+        found = found.list.eval(pl.element().str.extract(pattern, 1))
+    return found.list.unique()
+
+
 def _paise(text: pl.Expr, column: AmountColumn) -> pl.Expr:
     import polars as pl
 
-    bare = text.str.replace_all(_RUPEE_MARK, "")
-    negative = bare.str.contains(r"^-|^\(.*\)$")
-    digits = bare.str.replace_all(r"^-|^\((.*)\)$", "$1").str.strip_chars()
+    suffixed = text
+    negative, readable = pl.lit(value=False), pl.lit(value=True)
+    if column.suffixes:
+        mark = _any_of(column.suffixes)
+        negative = text.str.contains(rf"(?i)(?:{_alternatives(column.suffixes.negative)})$")
+        suffixed = text.str.replace(rf"(?i)\s*(?:{mark})$", "")
+        # a sign beside the suffix could mean either of two things
+        readable = text.str.contains(rf"(?i)[\d)\s.-](?:{mark})$") & ~suffixed.str.contains(r"^-|^\(|-\d")
+    bare = suffixed.str.replace(_ONLY, "").str.replace(_RUPEE_MARK, "")
+    negative = negative | bare.str.contains(_MINUS)
+    inner = bare.str.replace_all(r"^-|^\((.*)\)$", "$1").str.strip_chars()
+    digits = inner.str.replace(_RUPEE_MARK, "").str.replace(_ONLY, "")
     fraction = "" if column.unit == "paise" else r"(?:\.\d{1,2}0{0,8})?"
-    readable = digits.str.contains(f"^{_WHOLE[column.grouping]}{fraction}$")
+    readable = readable & digits.str.contains(f"^{_WHOLE[column.grouping]}{fraction}$")
     number = digits.str.replace_all(",", "", literal=True).str.to_decimal(scale=2)
     paise = (number if column.unit == "paise" else number * 100).cast(pl.Int64, strict=False)
     return pl.when(readable & (paise < MAX_PAISE)).then(pl.when(negative).then(-paise).otherwise(paise))
 
 
-def _date(text: pl.Expr, formats: tuple[str, ...]) -> pl.Expr:
+def _any_of(suffixes: Suffixes) -> str:
+    return _alternatives((*suffixes.positive, *suffixes.negative))
+
+
+def _alternatives(texts: Iterable[str]) -> str:
+    """A pattern for any of the texts, the longest first."""
+    return "|".join(re.escape(text) for text in sorted(texts, key=len, reverse=True))
+
+
+def _date(text: pl.Expr, formats: tuple[str, ...], zone: str) -> pl.Expr:
     import polars as pl
 
-    day = pl.coalesce(
-        _serial_date(text) if name == EXCEL_SERIAL else _formatted_date(text, name) for name in formats
-    )
+    day = pl.coalesce(_one_date(text, name, zone) for name in formats)
     return pl.when(day.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)).then(day)
 
 
-def _formatted_date(text: pl.Expr, date_format: str) -> pl.Expr:
+def _one_date(text: pl.Expr, name: str, zone: str) -> pl.Expr:
+    if name == EXCEL_SERIAL:
+        return _serial_date(text)
+    if name == EPOCH_SECONDS:
+        return _epoch_date(text)
+    return _formatted_date(text, name, zone)
+
+
+def _formatted_date(text: pl.Expr, date_format: str, zone: str) -> pl.Expr:
     import polars as pl
 
+    parsed = date_format.replace(".%f", "%.f")  # chrono's word for a fraction of any length
     fitting = pl.when(text.str.contains(f"^{format_pattern(date_format)}$")).then(text)
-    if has_time(date_format):
-        return fitting.str.to_datetime(date_format, strict=False).dt.date()
-    return fitting.str.to_date(date_format, strict=False)
+    if has_zone(date_format):
+        moment = fitting.str.replace(r"Z$", "+00:00").str.to_datetime(parsed, strict=False, time_zone=_UTC)
+        return moment.dt.convert_time_zone(_INDIA).dt.date()
+    if not has_time(date_format):
+        return fitting.str.to_date(parsed, strict=False)
+    wall_clock = fitting.str.to_datetime(parsed, strict=False)
+    if zone == _UTC:
+        return wall_clock.dt.replace_time_zone(_UTC).dt.convert_time_zone(_INDIA).dt.date()
+    return wall_clock.dt.date()
 
 
 def _serial_date(text: pl.Expr) -> pl.Expr:
@@ -170,14 +243,28 @@ def _serial_date(text: pl.Expr) -> pl.Expr:
     return pl.date(1899, 12, 30) + pl.duration(days=days)
 
 
-def _status(text: pl.Expr, column: StatusColumn) -> pl.Expr:
+def _epoch_date(text: pl.Expr) -> pl.Expr:
     import polars as pl
 
-    meanings = {
-        " ".join(said.split()).lower(): status for status, texts in column.values.items() for said in texts
-    }
+    moment = pl.from_epoch(text.str.extract(r"^(\d{10})(?:\.\d+)?$").cast(pl.Int64), time_unit="s")
+    return moment.dt.replace_time_zone(_UTC).dt.convert_time_zone(_INDIA).dt.date()
+
+
+def _renamed(text: pl.Expr, values: Mapping[Any, tuple[str, ...]]) -> pl.Expr:
+    """Our word for the lender's text; null for a text that has none."""
+    import polars as pl
+
+    meanings = {" ".join(said.split()).lower(): ours for ours, texts in values.items() for said in texts}
     plain = text.str.replace_all(r"\s+", " ").str.to_lowercase()
     return plain.replace_strict(meanings, default=None, return_dtype=pl.String)
+
+
+def _compact_id(text: pl.Expr) -> pl.Expr:
+    """An id without guards and blanks, in upper case; null where a spreadsheet has rounded it."""
+    import polars as pl
+
+    compact = text.str.replace_all(_GUARD, "").str.replace_all(r"\s", "").str.to_uppercase()
+    return pl.when(~compact.str.contains(_SCIENTIFIC)).then(compact)
 
 
 def _loan_id(text: pl.Expr, column: LoanIdColumn, loan_id_pattern: str) -> pl.Expr:
@@ -186,9 +273,7 @@ def _loan_id(text: pl.Expr, column: LoanIdColumn, loan_id_pattern: str) -> pl.Ex
     if column.within_text:
         loans = _loans_in(text, loan_id_pattern)
         return pl.when(loans.list.len() == 1).then(loans.list.first())
-    if column.split:
-        text = text.str.split(column.split.separator).list.get(column.split.part - 1, null_on_oob=True)
-    loan = text.str.replace_all(_GUARD, "").str.strip_chars().str.to_uppercase()
+    loan = _compact_id(text)
     return pl.when(loan.str.contains(f"^(?:{loan_id_pattern})$")).then(loan)
 
 
@@ -203,6 +288,8 @@ def _text(text: pl.Expr, column: TextColumn) -> pl.Expr:
 
     plain = text.str.replace_all(r"\s+", " ")
     allowed = ~plain.str.contains("\0", literal=True)
+    if column.values:
+        return pl.when(allowed).then(_renamed(text, column.values))
     if column.one_of:
         allowed = allowed & plain.str.to_lowercase().is_in([choice.lower() for choice in column.one_of])
     return pl.when(allowed).then(plain)

@@ -1,4 +1,4 @@
-"""`turno lenders preview`: a sample through the production path, without a database."""
+"""`turno lenders preview`, `draft` and `new`: from a sample to a mapping, without a database."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from turno_lms.domain.states import FileState
+from turno_lms.ingestion.drafting import DEFAULT_KIND, draft
 from turno_lms.ingestion.preview import Fate, preview
-from turno_lms.lenders.registry import MappingError, load_lender
+from turno_lms.ingestion.refusals import FileRefusedError
+from turno_lms.ingestion.scaffold import NewLender, scaffold
+from turno_lms.lenders.registry import MappingError, load_lender, mappings_directory
 from turno_lms.lenders.schema import Lender
 
 SampleFile = Annotated[
@@ -39,6 +42,54 @@ def preview_sample(
     typer.echo(json.dumps(result.summary) if as_json else _told(result.summary))
     if result.summary["state"] in (FileState.REFUSED, FileState.HALTED):
         raise typer.Exit(1)
+
+
+def draft_mapping(
+    sample: SampleFile,
+    slug: Annotated[str, typer.Option("--lender", help="The slug the lender is to have.")] = "new_lender",
+    name: Annotated[str | None, typer.Option("--name", help="The lender's name, as people write it.")] = None,
+    kind: Annotated[str, typer.Option("--kind", help="A name for this kind of file.")] = DEFAULT_KIND,
+) -> None:
+    """Draft a mapping from a sample and print it. It passes no check before every DECIDE in it is settled."""
+    try:
+        typer.echo(draft(sample, slug, name, kind), nl=False)
+    except FileRefusedError as refusal:
+        typer.echo(refusal.message, err=True)
+        raise typer.Exit(1) from refusal
+
+
+def new_lender(
+    slug: Annotated[str, typer.Argument(help="For ever: it names tables, DAG and keys.")],
+    sample: Annotated[
+        Path, typer.Option("--sample", exists=True, dir_okay=False, help="A file as the lender sends it.")
+    ],
+    from_draft: Annotated[
+        Path | None,
+        typer.Option(
+            "--from-draft", exists=True, dir_okay=False, help="A draft that is decided; else one is made."
+        ),
+    ] = None,
+    mappings: Annotated[
+        Path | None, typer.Option("--mappings", help="Directory of mappings; the project's own if left out.")
+    ] = None,
+    cases: Annotated[
+        Path | None,
+        typer.Option("--cases", help="Directory of golden samples; tests/lenders/golden if left out."),
+    ] = None,
+) -> None:
+    """Put a new lender in place: mapping, sample, and a sheet for the fates that its test expects."""
+    home = mappings_directory().parents[1]
+    lender = NewLender(slug, mappings or mappings_directory(), cases or home / "tests" / "lenders" / "golden")
+    try:
+        written = scaffold(lender, sample, from_draft)
+    except (ValueError, FileExistsError, FileRefusedError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    for path in written:
+        typer.echo(path)
+    typer.echo(
+        f"lender {slug} is in place: settle its mapping, type its expected fates, then turno lenders check"
+    )
 
 
 def _lender(mapping: Path) -> Lender:

@@ -22,6 +22,8 @@ _REUSED_IN_FILE = Verdict(
 _REUSED_EARLIER = Verdict(
     Disposition.REJECTED, RowReason.REFERENCE_REUSED, "references.earlier_files", "payment_id"
 )
+_SAME_ROW = Verdict(Disposition.DUPLICATE, RowReason.DUPLICATE_OF_EARLIER_FILE, "versions.same_row", None)
+_CHANGED_ROW = Verdict(Disposition.REJECTED, RowReason.CHANGED_SINCE_LOADED, "versions.changed_row", None)
 
 
 def repeats_row(reference: str, first_row: int, *, same_payment: bool) -> tuple[Verdict, str]:
@@ -36,6 +38,22 @@ def repeats_earlier_file(
     """Verdict and message on a row that carries the reference of a row loaded from an earlier file."""
     verdict = _EARLIER if same_payment else _REUSED_EARLIER
     return verdict, _message(reference, f"row {first_row} of {key}", same_payment)
+
+
+def repeats_earlier_version(
+    key: str, first_row: int, first: str, *, same_payment: bool
+) -> tuple[Verdict, str]:
+    """Verdict and message on a row of a resent file, beside the row of the version before that it is or replaces.
+
+    `first` tells what that row pays.
+    """
+    if same_payment:
+        return _SAME_ROW, f"the version of {key} loaded before has this payment in row {first_row}"
+    message = (
+        f"in the version of {key} loaded before, row {first_row} pays {first} for this loan, and this version lacks "
+        "it: a correction of that row, or other money? It is not loaded until a person says so"
+    )
+    return _CHANGED_ROW, message
 
 
 def _message(reference: str, where: str, same_payment: bool) -> str:

@@ -1,7 +1,7 @@
 """Lender files in S3, and which of their versions the processing log has not finished with."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ class ObjectStore(Protocol):
     def get_paginator(self, operation_name: str) -> Any: ...  # noqa: D102
     def get_object(self, **kwargs: Any) -> dict[str, Any]: ...  # noqa: D102
     def head_object(self, **kwargs: Any) -> dict[str, Any]: ...  # noqa: D102
+    def put_object(self, **kwargs: Any) -> dict[str, Any]: ...  # noqa: D102
     def upload_file(self, **kwargs: Any) -> None: ...  # noqa: D102
 
 
@@ -30,6 +31,8 @@ class LenderFile:
     lender: str
     kind: str | None
     """None when no file kind of the lender's mapping covers the key."""
+    uploaded_at: str | None = field(default=None, compare=False)
+    """When it was put into the bucket, in ISO form and UTC, as S3 says."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for an XCom."""
@@ -39,6 +42,16 @@ class LenderFile:
     def from_dict(cls, data: dict[str, Any]) -> "LenderFile":
         """The inverse of `to_dict`."""
         return cls(**data)
+
+    @classmethod
+    def of_object(
+        cls, bucket: str, key: str, found: Mapping[str, Any], lender: str, kind: str | None
+    ) -> "LenderFile":
+        """From S3's answer about an object: an entry of a listing, or the head of one."""
+        size = found["Size"] if "Size" in found else found["ContentLength"]
+        return cls(
+            bucket, key, found["ETag"].strip('"'), size, lender, kind, found["LastModified"].isoformat()
+        )
 
 
 @dataclass(frozen=True)
@@ -70,8 +83,8 @@ def find_new_files(
 ) -> list[LenderFile]:
     """The lender's file versions in S3 that the log does not have in a final state, oldest upload first.
 
-    Loads that were killed or failed are among them. Refused and halted versions are not: they change only by an
-    explicit re-ingest of the key (`describe_file`).
+    Loads that were killed or failed are among them, and a superseded version whose bytes stand under the key again.
+    Refused and halted versions are not: they change only by an explicit re-ingest of the key (`describe_file`).
     """
     return new_files(conn, s3, bucket, places_of(lender))
 
@@ -92,16 +105,14 @@ def describe_file(s3: ObjectStore, bucket: str, lender: Lender, key: str) -> Len
     """The version that stands under `key` now. Raises botocore's ClientError (404) when there is none."""
     head = s3.head_object(Bucket=bucket, Key=key)
     kind = next((place.kind for place in places_of(lender) if place.covers(key)), None)
-    return LenderFile(bucket, key, head["ETag"].strip('"'), head["ContentLength"], lender.slug, kind)
+    return LenderFile.of_object(bucket, key, head, lender.slug, kind)
 
 
 def files_in_pages(pages: Iterable[dict[str, Any]], bucket: str, place: FilePlace) -> Iterator[LenderFile]:
     """The files of `place` in answers of S3's ListObjectsV2, oldest upload first."""
     objects = [entry for page in pages for entry in page.get("Contents", []) if place.covers(entry["Key"])]
     for entry in sorted(objects, key=lambda entry: (entry["LastModified"], entry["Key"])):
-        yield LenderFile(
-            bucket, entry["Key"], entry["ETag"].strip('"'), entry["Size"], place.lender, place.kind
-        )
+        yield LenderFile.of_object(bucket, entry["Key"], entry, place.lender, place.kind)
 
 
 def known_parameters(bucket: str, files: Iterable[LenderFile]) -> dict[str, Any]:

@@ -2,26 +2,36 @@
 
 received -> archived (the bytes are safe under their sha256) -> loaded, in one transaction with its rows and rejects.
 Safe to kill and to repeat at any point: the next run takes the log row up where it stands, and reads the archived bytes
-even if the key was overwritten meanwhile.
+even if the key was overwritten meanwhile. A version that replaces an earlier one of its key: see `versions`.
 """
 
 import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from turno_lms.domain.money import indian_rupees, paise_to_rupees, rupees_to_paise
+from turno_lms.domain.money import indian_rupees, paise_to_rupees
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import Disposition, FileError, FileState
-from turno_lms.ingestion import log, queries
-from turno_lms.ingestion.archive import archive
-from turno_lms.ingestion.duplicates import repeats_earlier_file
+from turno_lms.ingestion import log, queries, versions
+from turno_lms.ingestion.archive import archive, stands_under_key
+from turno_lms.ingestion.direct import load_directly
 from turno_lms.ingestion.files import LenderFile, ObjectStore
+from turno_lms.ingestion.judging import (
+    FileToJudge,
+    Written,
+    add_payments,
+    check_tie,
+    find_repeated,
+    set_repeated_aside,
+    stage_file,
+    tallies,
+)
 from turno_lms.ingestion.log import FileReport
-from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.refusals import FileRefusedError
-from turno_lms.ingestion.staging import open_staging, stage, write_set_aside
-from turno_lms.ingestion.tables import Chunk
-from turno_lms.ingestion.transform import SetAside, Tally, Transform
+from turno_lms.ingestion.rejudge import rejudge
+from turno_lms.ingestion.staging import open_staging, open_trial
+from turno_lms.ingestion.transform import Tally
+from turno_lms.lenders import mapping_versions
 from turno_lms.lenders.schema import FileKind, Lender
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
@@ -39,113 +49,144 @@ def ingest_file(
     exception leaves the version `failed`, to be taken up by the next run. `conn` must have no open transaction.
     """
     report = log.process(
-        conn, file, lender.mapping_version, run, lambda row: _load(conn, s3, lender, file, row)
+        conn, file, lender.mapping_version, run, lambda row: _Load(conn, s3, lender, file, run).load(row)
     )
     _logger.info("%s", _summary(report))
+    if report.warning:
+        _logger.warning("%s", report.warning)
     return report
 
 
-def _load(conn: WarehouseConnection, s3: ObjectStore, lender: Lender, file: LenderFile, row: Row) -> Row:
-    kind = lender.files.get(file.kind or "")
-    if kind is None:
-        known = ", ".join(f"{spec.s3.prefix}{spec.s3.pattern}" for spec in lender.files.values())
-        message = f"{file.key} is no file of {lender.slug}: the mapping expects {known}"
-        raise FileRefusedError(FileError.UNKNOWN_KIND, message)
-    with TemporaryDirectory(prefix="turno-") as folder:
-        path = Path(folder) / "file"
-        row = archive(conn, s3, file, row, path)
-        with conn.transaction():
-            conn.execute(queries.LOCK, (f"load {lender.slug}",))
-            if conn.execute(queries.READ_LENDER, (lender.slug,)).fetchone() is None:
-                raise LookupError(
-                    f"the warehouse does not know lender {lender.slug}: run `turno lenders apply`"
-                )
-            return log.same_content(conn, row) or _load_rows(conn, lender, kind, path, row)
+class _Load:
+    """The load of one version under its lock."""
+
+    def __init__(
+        self, conn: WarehouseConnection, s3: ObjectStore, lender: Lender, file: LenderFile, run: RunContext
+    ) -> None:
+        self._conn = conn
+        self._s3 = s3
+        self._lender = lender
+        self._file = file
+        self._run = run
+
+    def load(self, row: Row) -> Row:
+        """Bring the version to its final state; the log row afterwards. Raises FileRefusedError."""
+        kind = self._kind()
+        if row["state"] == FileState.SUPERSEDED and not stands_under_key(self._s3, self._file):
+            return row
+        with TemporaryDirectory(prefix="turno-") as folder:
+            path = Path(folder) / "file"
+            row = archive(self._conn, self._s3, row, path)
+            with self._conn.transaction():
+                self._prepare()
+                return self._load_archived(FileToJudge(self._lender, kind, path, row))
+
+    def _kind(self) -> FileKind:
+        kind = self._lender.files.get(self._file.kind or "")
+        if kind is None:
+            known = ", ".join(f"{spec.s3.prefix}{spec.s3.pattern}" for spec in self._lender.files.values())
+            message = f"{self._file.key} is no file of {self._lender.slug}: the mapping expects {known}"
+            raise FileRefusedError(FileError.UNKNOWN_KIND, message)
+        return kind
+
+    def _prepare(self) -> None:
+        slug = self._lender.slug
+        self._conn.execute(queries.LOCK, (f"load {slug}",))
+        if self._conn.execute(queries.READ_LENDER, (slug,)).fetchone() is None:
+            raise LookupError(f"the warehouse does not know lender {slug}: run `turno lenders apply`")
+        mapping_versions.keep(self._conn, self._lender)
+
+    def _load_archived(self, file: FileToJudge) -> Row:
+        """Everything a file brings, in the caller's transaction. Raises FileRefusedError, and nothing is left of it."""
+        row, earlier = file.row, self._earlier(file.kind, file.row)
+        if row["state"] == FileState.SUPERSEDED:
+            rejudge(self._conn, file, earlier, self._run)
+            return self._supersede(log.read(self._conn, row["file_id"]), earlier)
+        same = log.same_content(self._conn, row)
+        if same is None:
+            return self._load_rows(file, earlier)
+        if not earlier or same["same_content_as"] in earlier:
+            return same
+        open_trial(self._conn)
+        stage_file(self._conn, file, queries.COPY_JUDGED_ASIDE)
+        find_repeated(self._conn, row, earlier)
+        return self._supersede(same, earlier)
+
+    def _earlier(self, kind: FileKind, row: Row) -> list[int]:
+        """The loaded versions of the key that this one replaces."""
+        if kind.same_name == "adds":
+            return []
+        newer = versions.newer_version(self._conn, row)
+        if newer is not None and not stands_under_key(self._s3, self._file):
+            message = (
+                f"{row['key']} was overwritten, and its new content is loaded as file {newer}: nothing to do"
+            )
+            raise FileRefusedError(FileError.NEWER_VERSION_LOADED, message)
+        return versions.earlier_versions(self._conn, row)
+
+    def _load_rows(self, file: FileToJudge, earlier: list[int]) -> Row:
+        loaded = None if earlier else load_directly(self._conn, file)
+        return self._finish(file, earlier, loaded) if loaded else self._load_staged(file, earlier)
+
+    def _load_staged(self, file: FileToJudge, earlier: list[int]) -> Row:
+        conn, row, file_id = self._conn, file.row, file.row["file_id"]
+        open_staging(conn, row)
+        read, layout_rows = stage_file(conn, file)
+        aside = tallies(conn.execute(queries.COUNT_SET_ASIDE, (file_id,)).fetchall())
+        rejected = aside[Disposition.REJECTED]
+        if file.kind.thresholds.halts(rejected.rows, read.rows, rejected.paise):
+            return _halt(conn, file.kind, row, _counts(read, layout_rows) | _by_disposition(aside))
+        find_repeated(conn, row, earlier)
+        set_repeated_aside(conn, file)
+        set_aside = conn.execute(queries.COUNT_SET_ASIDE, (file_id,)).fetchall()
+        written = tallies([*set_aside, add_payments(conn, row)])
+        return self._finish(file, earlier, Written(read, layout_rows, rejected, written))
+
+    def _finish(self, file: FileToJudge, earlier: list[int], done: Written) -> Row:
+        """Check what was written against what was read, and close the version."""
+        key = file.row["key"]
+        check_tie(done.read, done.by_disposition, key)
+        state = FileState.LOADED if done.read.rows else FileState.LOADED_EMPTY
+        counts = _counts(done.read, done.layout_rows) | _by_disposition(done.by_disposition)
+        warning = _warning(file.kind, key, done.rejected_at_first, done.read)
+        row = log.move(self._conn, file.row["file_id"], state, superseded_by=None, warning=warning, **counts)
+        return self._supersede(row, earlier)
+
+    def _supersede(self, row: Row, earlier: list[int]) -> Row:
+        done = versions.supersede(self._conn, row, earlier, self._run)
+        if not done.versions:
+            return row
+        if done.rows:
+            _logger.warning(
+                "%s: %s rows of %s rupees that earlier versions brought are missing or changed now (%s of them "
+                "posted): see the exceptions `superseded_row`",
+                row["key"], done.rows, indian_rupees(paise_to_rupees(done.paise)), done.posted_rows,
+            )  # fmt: skip
+        return log.note(self._conn, row["file_id"], rows_superseded=done.rows, paise_superseded=done.paise)
 
 
-def _load_rows(conn: WarehouseConnection, lender: Lender, kind: FileKind, path: Path, row: Row) -> Row:
-    """Everything a file brings, in the caller's transaction. Raises FileRefusedError; nothing is then left of it."""
-    open_staging(conn, row)
-    read, layout_rows = _stage_file(conn, lender, kind, path, row)
-    _set_repeated_aside(conn, kind, path, row)
-    set_aside = conn.execute(queries.COUNT_SET_ASIDE, (row["file_id"],)).fetchall()
-    counts = {
+def _counts(read: Tally, layout_rows: int) -> dict[str, int]:
+    return {
         "rows_layout": layout_rows,
         "rows_read": read.rows,
         "rows_amount_unreadable": read.unreadable,
         "paise_read": read.paise,
     }
-    aside = _tallies(set_aside)
-    if kind.thresholds.halts(aside[Disposition.REJECTED].rows, read.rows):
-        return _halt(conn, kind, row, counts | _by_disposition(aside))
-    written = _tallies([*set_aside, _add_payments(conn, row)])
-    _check_tie(read, written, row["key"])
-    state = FileState.LOADED if read.rows else FileState.LOADED_EMPTY
-    return log.move(conn, row["file_id"], state, **counts, **_by_disposition(written))
 
 
-def _stage_file(
-    conn: WarehouseConnection, lender: Lender, kind: FileKind, path: Path, row: Row
-) -> tuple[Tally, int]:
-    """Judge and write every chunk; returns what was read, before judgement, and the number of layout rows."""
-    table = open_table(path, kind, row["key"])
-    transform = Transform(lender, kind, table.headings)
-    read, layout_rows, file_rows = Tally(), 0, 0
-    for chunk in table.chunks:
-        judged = transform.judge(chunk)
-        stage(conn, row, judged)
-        read += judged.read
-        layout_rows += judged.layout_rows
-        file_rows += len(chunk.rows)
-    if read.rows + layout_rows != file_rows:
-        raise _does_not_tie(
-            row["key"], f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout"
-        )
-    return read, layout_rows
-
-
-def _set_repeated_aside(conn: WarehouseConnection, kind: FileKind, path: Path, row: Row) -> None:
-    """Set aside the staged rows whose reference an earlier file brought. The file is read again for their raw text."""
-    conn.execute("analyze staged_payment")
-    if not conn.execute(queries.FIND_REPEATED, row).rowcount:
-        return
-    for chunk in open_table(path, kind, row["key"]).chunks:
-        bounds = chunk.first_row, chunk.first_row + len(chunk.rows) - 1
-        repeated = conn.execute(queries.READ_REPEATED, bounds).fetchall()
-        write_set_aside(conn, row, [_repeats_earlier(again, chunk) for again in repeated])
-
-
-def _repeats_earlier(again: Row, chunk: Chunk) -> SetAside:
-    verdict, message = repeats_earlier_file(
-        again["payment_id"], again["source_file"], again["first_row"], same_payment=again["same_payment"]
-    )
-    number = again["row_number"]
-    return SetAside(number, verdict, message, rupees_to_paise(again["amount"]), chunk.raw_text(number))
-
-
-def _add_payments(conn: WarehouseConnection, row: Row) -> Row:
-    added = conn.execute(queries.ADD_PAYMENTS, row).fetchone()
-    if added is None:
-        raise LookupError("the count of the added rows is missing")
-    return added
-
-
-def _tallies(rows: list[Row]) -> dict[Disposition, Tally]:
-    empty = {disposition: Tally() for disposition in Disposition}
-    return empty | {
-        Disposition(row["disposition"]): Tally(row["rows"], row["paise"], row["unreadable"]) for row in rows
-    }
-
-
-def _by_disposition(tallies: dict[Disposition, Tally]) -> dict[str, int]:
-    rows = {f"rows_{disposition}": tally.rows for disposition, tally in tallies.items()}
-    return rows | {f"paise_{disposition}": tally.paise for disposition, tally in tallies.items()}
+def _by_disposition(counted: dict[Disposition, Tally]) -> dict[str, int]:
+    rows = {f"rows_{disposition}": tally.rows for disposition, tally in counted.items()}
+    return rows | {f"paise_{disposition}": tally.paise for disposition, tally in counted.items()}
 
 
 def _halt(conn: WarehouseConnection, kind: FileKind, row: Row, counts: dict[str, int]) -> Row:
+    limit = f"{kind.thresholds.reject_percent} percent"
+    if kind.thresholds.reject_rupees:
+        limit += f" or {indian_rupees(paise_to_rupees(kind.thresholds.reject_rupees * 100))} rupees"
+    rupees = indian_rupees(paise_to_rupees(counts["paise_rejected"]))
     message = (
         f"{row['key']}: {counts['rows_rejected']} of {counts['rows_read']} rows are rejected, "
-        f"above the limit of {kind.thresholds.reject_percent} percent. "
+        f"above the limit of {limit}. They are worth {rupees} rupees. "
         "No row is loaded; raw.raw_rejected_records has the reasons"
     )
     return log.move(
@@ -158,21 +199,13 @@ def _halt(conn: WarehouseConnection, kind: FileKind, row: Row, counts: dict[str,
     )
 
 
-def _check_tie(read: Tally, written: dict[Disposition, Tally], name: str) -> None:
-    """What was read, counted before judgement, against what PostgreSQL says was written, in rows and rupees."""
-    total = sum(written.values(), Tally())
-    if read != total:
-        raise _does_not_tie(name, f"{_told(read)} read, {_told(total)} written")
-
-
-def _does_not_tie(name: str, finding: str) -> FileRefusedError:
-    advice = "No row is loaded; this is a fault of the program, please report it with the file"
-    return FileRefusedError(FileError.DOES_NOT_TIE, f"{name} does not tie: {finding}. {advice}")
-
-
-def _told(tally: Tally) -> str:
+def _warning(kind: FileKind, name: str, rejected: Tally, read: Tally) -> str | None:
+    if not kind.thresholds.warns(rejected.rows, read.rows, rejected.paise):
+        return None
+    rupees = indian_rupees(paise_to_rupees(rejected.paise))
     return (
-        f"{tally.rows} rows of {paise_to_rupees(tally.paise)} rupees ({tally.unreadable} amounts unreadable)"
+        f"{name}: {rejected.rows} of {read.rows} rows are rejected, worth {rupees} rupees, above the warning "
+        "level. The others are loaded; see `turno rejects list`"
     )
 
 

@@ -7,6 +7,7 @@ rows. `move` alone joins a transaction that is open: a file is `loaded` with its
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, LiteralString
 
 from psycopg import sql
@@ -36,6 +37,8 @@ class FileReport:
     error_code: str | None
     error_message: str | None
     same_content_as: int | None
+    superseded_by: int | None
+    warning: str | None
     mapping_version: str | None
     rows_layout: int | None
     rows_read: int | None
@@ -49,6 +52,9 @@ class FileReport:
     paise_filtered: int | None
     paise_duplicate: int | None
     paise_rejected: int | None
+    rows_superseded: int | None
+    """Rows of earlier versions of the key that this version lacks or changes."""
+    paise_superseded: int | None
 
     @classmethod
     def of(cls, row: Row) -> "FileReport":
@@ -72,7 +78,7 @@ def process(
     Raises FileRefusedError once the refusal is committed. Any other exception of `work` is recorded as `failed` and
     passed on.
     """
-    with _file_lock(conn, file):
+    with file_lock(conn, file.bucket, file.key):
         row = _take_up(conn, file, mapping_version, run)
         if row["state"] not in FINISHED:
             row = _attempt(conn, row, work)
@@ -93,24 +99,26 @@ def _attempt(conn: WarehouseConnection, row: Row, work: Callable[[Row], Row]) ->
     try:
         return work(row)
     except FileRefusedError as refusal:
+        if row["state"] == FileState.SUPERSEDED:
+            raise
         return move(
             conn, row["file_id"], FileState.REFUSED, error_code=refusal.code, error_message=refusal.message
         )
     except Exception as error:
-        if not conn.closed:
+        if not conn.closed and row["state"] != FileState.SUPERSEDED:
             move(conn, row["file_id"], FileState.FAILED, error_message=f"{type(error).__name__}: {error}")
         raise
 
 
 @contextmanager
-def _file_lock(conn: WarehouseConnection, file: LenderFile) -> Iterator[None]:
+def file_lock(conn: WarehouseConnection, bucket: str, key: str) -> Iterator[None]:
     """Let one process at a time work on a key; a killed one loses the lock with its connection.
 
     Raises RuntimeError inside an open transaction: the log's states could not be committed on their own.
     """
     if conn.info.transaction_status != TransactionStatus.IDLE:
         raise RuntimeError("ingestion commits as it goes: hand it a connection without an open transaction")
-    name = f"file {file.bucket}/{file.key}"
+    name = f"file {bucket}/{key}"
     with conn.transaction():
         conn.execute(queries.LOCK_FILE, (name,))
     try:
@@ -122,7 +130,10 @@ def _file_lock(conn: WarehouseConnection, file: LenderFile) -> Iterator[None]:
 
 
 def _take_up(conn: WarehouseConnection, file: LenderFile, mapping_version: str, run: RunContext) -> Row:
-    """The version's log row, added when it is new; one that failed, was refused or halted is `received` again."""
+    """The version's log row, added when it is new; one that failed, was refused or halted is `received` again.
+
+    One that was superseded stays so until it is loaded again: its rows are in RAW.
+    """
     values = {
         **file.to_dict(),
         "mapping_version": mapping_version,
@@ -133,25 +144,43 @@ def _take_up(conn: WarehouseConnection, file: LenderFile, mapping_version: str, 
         conn.execute(queries.ADD_VERSION, values)
         row = _one(conn, queries.READ_VERSION, values)
         state = FileState(row["state"])
-        if state in FINISHED:
+        if state in FINISHED or state is FileState.SUPERSEDED:
             return row
         again = advance(state, FileState.RECEIVED) if state in _TO_BE_RETRIED else state
         conn.execute(queries.TAKE_UP, {**values, "state": again, "file_id": row["file_id"]})
-        return _one(conn, queries.READ_LOG_ROW, (row["file_id"],))
+        return read(conn, row["file_id"])
 
 
 def move(conn: WarehouseConnection, file_id: int, new: FileState, **fields: Any) -> Row:
     """Advance a version to `new` and set `fields` of its row; joins the caller's transaction if there is one."""
     with conn.transaction():
-        row = _one(conn, queries.READ_LOG_ROW, (file_id,))
+        row = read(conn, file_id)
         fields["state"] = advance(FileState(row["state"]), new)
-        settings = sql.SQL(", ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in fields
-        )
-        finished = sql.SQL("clock_timestamp()") if new is not FileState.ARCHIVED else sql.NULL
-        update = sql.SQL("update raw.raw_s3_file_processing_log set {}, finished_at = {} where file_id = {}")
-        conn.execute(update.format(settings, finished, sql.Literal(file_id)), fields)
-        return _one(conn, queries.READ_LOG_ROW, (file_id,))
+        fields["finished_at"] = None if new is FileState.ARCHIVED else datetime.now(UTC)
+        return note(conn, file_id, **fields)
+
+
+def note(conn: WarehouseConnection, file_id: int, **fields: Any) -> Row:
+    """Set fields of a version's row other than its state, in the caller's transaction."""
+    settings = sql.SQL(", ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in fields
+    )
+    update = sql.SQL("update raw.raw_s3_file_processing_log set {} where file_id = {}")
+    conn.execute(update.format(settings, sql.Literal(file_id)), fields)
+    return read(conn, file_id)
+
+
+def replace(conn: WarehouseConnection, file_id: int, by: int) -> None:
+    """Say that a loaded version was replaced by a later one of its key, in the caller's transaction."""
+    state = FileState(read(conn, file_id)["state"])
+    if state is not FileState.SUPERSEDED:
+        values = (advance(state, FileState.SUPERSEDED), by, file_id)
+        conn.execute(queries.REPLACE_VERSION, values)
+
+
+def read(conn: WarehouseConnection, file_id: int) -> Row:
+    """A file's row of the log, locked until the transaction ends."""
+    return _one(conn, queries.READ_LOG_ROW, (file_id,))
 
 
 def _one(conn: WarehouseConnection, query: LiteralString, values: Any) -> Row:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from turno_lms.domain.money import canonical_amount, paise_to_rupees
 from turno_lms.domain.states import Disposition, FileError, FileState
+from turno_lms.ingestion.control_totals import check_control_totals
 from turno_lms.ingestion.mandates import (
     Mandate,
     MandateError,
@@ -70,15 +71,18 @@ def _fates(
     table = open_table(sample, kind, sample.name)
     transform = Transform(lender, kind, table.headings)
     rows: list[Fate] = []
-    read, layout_rows = Tally(), 0
+    read, filtered, rejected, layout_rows = Tally(), Tally(), Tally(), 0
     for chunk in table.chunks:
         judged = transform.judge(chunk)
         read, layout_rows = read + judged.read, layout_rows + judged.layout_rows
+        filtered += judged.aside(Disposition.FILTERED)
+        rejected += judged.aside(Disposition.REJECTED)
         fates = [*_accepted(judged.accepted, lender.slug, mandates), *map(_not_accepted, judged.set_aside)]
         rows.extend(sorted(fates, key=lambda fate: fate["row"]))
+    check_control_totals(kind, table.headings.values, read, filtered, sample.name)
     counts = {f"rows_{part}": sum(row["fate"] == part for row in rows) for part in Disposition}
     return rows, {
-        **_state(kind.thresholds.halts(counts["rows_rejected"], read.rows), read.rows),
+        **_state(kind.thresholds.halts(rejected.rows, read.rows, rejected.paise), read.rows),
         "rows_layout": layout_rows,
         "rows_read": read.rows,
         **counts,
@@ -118,10 +122,12 @@ def _not_accepted(row: SetAside) -> Fate:
         "row": row.row_number,
         "fate": str(verdict.disposition),
         "reason": str(verdict.reason),
+        "loan_id": row.loan_id,
+        "amount": None if row.amount_paise is None else canonical_amount(paise_to_rupees(row.amount_paise)),
+        "date": None if row.business_date is None else row.business_date.isoformat(),
         "rule": verdict.rule,
         "field": verdict.field,
         "message": row.message,
-        "amount": None if row.amount_paise is None else canonical_amount(paise_to_rupees(row.amount_paise)),
         "raw_text": row.raw_text,
     }
 

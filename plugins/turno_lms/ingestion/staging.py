@@ -1,10 +1,13 @@
-"""Writing a file's judged rows: the accepted ones to a temporary table, the others straight to raw_rejected_records."""
+"""Writing a file's judged rows: the accepted ones to a temporary table, the others straight to raw_rejected_records.
+
+A trial (a replay, a row that a person corrected) has a temporary table for the others too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 from turno_lms.ingestion import queries
 from turno_lms.ingestion.columns import rupee_text
@@ -14,7 +17,6 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection
 if TYPE_CHECKING:
     import polars as pl
 
-_TEXTS = ("loan_id", "umrn", "status", "note", "payment_id", "sub_reference_id")
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ORDER = (
     "row_number", "loan_id", "umrn", "amount", "date", "status", "charge", "note", "payment_id", "sub_reference_id",
@@ -27,17 +29,31 @@ def open_staging(conn: WarehouseConnection, log_row: Row) -> None:
     conn.execute(queries.FORGET_SET_ASIDE, (log_row["file_id"],))
 
 
-def stage(conn: WarehouseConnection, log_row: Row, judged: Judged) -> None:
-    """Write one chunk."""
+def open_trial(conn: WarehouseConnection) -> None:
+    """Create temporary tables for all rows, accepted or not: nothing that is stored is touched."""
+    conn.execute(queries.CREATE_STAGED)
+    conn.execute(queries.CREATE_JUDGED_ASIDE)
+
+
+def stage(
+    conn: WarehouseConnection, log_row: Row, judged: Judged, aside: LiteralString = queries.COPY_SET_ASIDE
+) -> None:
+    """Write one chunk; `aside` says where the rows go that are not accepted."""
     if judged.accepted.height:
         with conn.cursor() as cursor, cursor.copy(queries.COPY_STAGED) as copy:
-            copy.write(_copy_text(judged.accepted))
-    write_set_aside(conn, log_row, judged.set_aside)
+            rows = judged.accepted.with_columns(rupee_text("amount"), rupee_text("charge"))
+            copy.write(copy_text(rows, _ORDER))
+    write_set_aside(conn, log_row, judged.set_aside, aside)
 
 
-def write_set_aside(conn: WarehouseConnection, log_row: Row, rows: Iterable[SetAside]) -> None:
+def write_set_aside(
+    conn: WarehouseConnection,
+    log_row: Row,
+    rows: Iterable[SetAside],
+    aside: LiteralString = queries.COPY_SET_ASIDE,
+) -> None:
     """Keep rows that are not accepted, each with its reason and raw text."""
-    with conn.cursor() as cursor, cursor.copy(queries.COPY_SET_ASIDE) as copy:
+    with conn.cursor() as cursor, cursor.copy(aside) as copy:
         for row in rows:
             verdict = row.verdict
             copy.write_row(
@@ -49,12 +65,11 @@ def write_set_aside(conn: WarehouseConnection, log_row: Row, rows: Iterable[SetA
             )  # fmt: skip
 
 
-def _copy_text(accepted: pl.DataFrame) -> bytes:
-    """PostgreSQL's text format, made column by column: amounts as rupees, dates as ISO, backslashes escaped."""
+def copy_text(rows: pl.DataFrame, columns: Sequence[str]) -> bytes:
+    """These columns in PostgreSQL's text format, made column by column: dates as ISO, texts escaped."""
     import polars as pl
 
-    escaped = (pl.col(name).str.replace_many(_ESCAPES) for name in _TEXTS)
-    canonical = accepted.with_columns(*escaped, rupee_text("amount"), rupee_text("charge")).select(_ORDER)
+    escaped = rows.select(columns).with_columns(pl.col(pl.String).str.replace_many(_ESCAPES))
     buffer = BytesIO()
-    canonical.write_csv(buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N")
+    escaped.write_csv(buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N")
     return buffer.getvalue()

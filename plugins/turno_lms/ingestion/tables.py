@@ -4,45 +4,179 @@ Row numbers are the 1-based physical records of a text file (a quoted line break
 count) or the rows of a sheet.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from turno_lms.domain.states import FileError
 from turno_lms.ingestion.refusals import FileRefusedError
-from turno_lms.lenders.schema import FileKind
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ROWS_TO_SEARCH = 50
 """The headings must stand within this many rows from the top."""
+MAX_COLUMNS = 16_384
+"""The width of a worksheet; nothing wider is a table of payments."""
 
 TextRow = list[str]
 NumberedRow = tuple[int, TextRow]
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(ABC):
     """Consecutive rows, every cell as text; `first_row` is the physical number of the first."""
 
     first_row: int
-    rows: list[TextRow]
-    delimiter: str = ","
+    delimiter: str
 
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
     def row(self, number: int) -> TextRow:
         """The row with this physical number."""
-        return self.rows[number - self.first_row]
+
+    @abstractmethod
+    def cells(self, position: int) -> pl.Series:
+        """The texts at a 0-based position; empty where a row ends before it."""
+
+    @abstractmethod
+    def widths(self) -> pl.Series:
+        """How many cells each row has."""
+
+    @abstractmethod
+    def head(self, rows: int) -> Chunk:
+        """The first `rows` rows."""
+
+    @property
+    def rows(self) -> list[TextRow]:
+        """All rows."""
+        return [self.row(number) for number in range(self.first_row, self.first_row + len(self))]
+
+    @property
+    def width(self) -> int:
+        """The cells of the widest row."""
+        return int(self.widths().max() or 0)  # type: ignore[arg-type]  # a whole number
+
+    def runs_over(self, width: int) -> list[bool]:
+        """Whether each row holds text beyond its first `width` cells."""
+        wide = (self.widths() > width).to_list()
+        return [
+            over and any(map(str.strip, self.row(number)[width:]))
+            for number, over in enumerate(wide, start=self.first_row)
+        ]
 
     def raw_text(self, number: int) -> str:
         """A row as delimited text, for a person; a NUL, which PostgreSQL cannot store, shows as its symbol."""
         buffer = io.StringIO()
         csv.writer(buffer, delimiter=self.delimiter, lineterminator="").writerow(self.row(number))
-        return buffer.getvalue().replace("\0", "\u2400")
+        return storable(buffer.getvalue())
+
+
+class RowsChunk(Chunk):
+    """Rows that are lists already; `raw` are their texts where cells alone would not show them."""
+
+    def __init__(
+        self, first_row: int, rows: list[TextRow], delimiter: str = ",", raw: Sequence[str] = ()
+    ) -> None:
+        self.first_row = first_row
+        self.delimiter = delimiter
+        self._rows = rows
+        self._raw = raw
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, number: int) -> TextRow:
+        """See Chunk."""
+        return self._rows[number - self.first_row]
+
+    def cells(self, position: int) -> pl.Series:
+        """See Chunk."""
+        import polars as pl
+
+        texts = [row[position] if position < len(row) else "" for row in self._rows]
+        return pl.Series(texts, dtype=pl.String)
+
+    def widths(self) -> pl.Series:
+        """See Chunk."""
+        import polars as pl
+
+        return pl.Series([len(row) for row in self._rows], dtype=pl.UInt32)
+
+    def head(self, rows: int) -> Chunk:
+        """See Chunk."""
+        return RowsChunk(self.first_row, self._rows[:rows], self.delimiter, self._raw[:rows])
+
+    def raw_text(self, number: int) -> str:
+        """See Chunk."""
+        return storable(self._raw[number - self.first_row]) if self._raw else super().raw_text(number)
+
+
+class FrameChunk(Chunk):
+    """Rows of equal width, as a frame of texts in which an empty one may be null."""
+
+    def __init__(self, first_row: int, frame: pl.DataFrame, delimiter: str) -> None:
+        self.first_row = first_row
+        self.delimiter = delimiter
+        self._frame = frame
+
+    def __len__(self) -> int:
+        return self._frame.height
+
+    def row(self, number: int) -> TextRow:
+        """See Chunk."""
+        return [cell or "" for cell in self._frame.row(number - self.first_row)]
+
+    @property
+    def rows(self) -> list[TextRow]:
+        """All rows."""
+        return [[cell or "" for cell in row] for row in self._frame.rows()]
+
+    def cells(self, position: int) -> pl.Series:
+        """See Chunk."""
+        import polars as pl
+
+        if position < self._frame.width:
+            return self._frame.to_series(position).fill_null("")
+        return pl.Series([""], dtype=pl.String).new_from_index(0, len(self))
+
+    def widths(self) -> pl.Series:
+        """See Chunk."""
+        import polars as pl
+
+        return pl.Series([self._frame.width], dtype=pl.UInt32).new_from_index(0, len(self))
+
+    def part(self, start: int, rows: int, first_row: int) -> FrameChunk:
+        """At most `rows` rows from the 0-based `start`, numbered from `first_row`."""
+        return FrameChunk(first_row, self._frame.slice(start, rows), self.delimiter)
+
+    def head(self, rows: int) -> Chunk:
+        """See Chunk."""
+        return self.part(0, rows, self.first_row)
+
+
+def storable(text: str) -> str:
+    """A text as PostgreSQL can store it."""
+    return text.replace("\0", "\u2400")
+
+
+def check_width(cells: int, row: int, name: str) -> None:
+    """Raise FileRefusedError for a row that no table of payments has."""
+    if cells > MAX_COLUMNS:
+        message = f"{name}: row {row} or one soon after it has {cells} cells, more than any sheet"
+        raise FileRefusedError(FileError.UNREADABLE_FILE, f"{message}; is it a file of this kind?")
 
 
 @dataclass(frozen=True)
 class Headings:
-    """The heading row: where it stands, and the position of every mapped column."""
+    """The heading row: where it stands (0 where there is none), and the position of every mapped column."""
 
     row_number: int
     texts: tuple[str, ...]
@@ -50,6 +184,10 @@ class Headings:
     """Column name of the mapping to 0-based position."""
     names: dict[str, str]
     """Column name of the mapping to the heading as the file writes it."""
+    width: int
+    """The cells a row should have; text beyond them means that an unquoted delimiter has shifted it."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What the mapping's `values` name: texts that stand once in the file."""
 
 
 @dataclass(frozen=True)
@@ -63,72 +201,3 @@ class Table:
 def same_heading(text: str) -> str:
     """A heading with the differences that do not matter (case, blanks, width of characters) taken out."""
     return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
-
-
-def find_headings(rows: Iterable[NumberedRow], kind: FileKind, place: str) -> Headings:
-    """The first of `rows` that holds every mapped heading.
-
-    Raises FileRefusedError: HEADING_NOT_FOUND, MISSING_COLUMN (a row holds at least half of them), or EMPTY_FILE.
-    `place` names the file (and sheet) in the message.
-    """
-    wanted = {name: tuple(map(same_heading, column.heading)) for name, column in kind.mapped.items()}
-    nearest: tuple[int, int, TextRow] = (0, 0, [])
-    empty = True
-    for number, row in rows:
-        known = [same_heading(cell) for cell in row]
-        found = sum(any(alias in known for alias in aliases) for aliases in wanted.values())
-        if found == len(wanted):
-            return _headings(number, row, known, wanted, place)
-        nearest = max(nearest, (found, -number, row), key=lambda candidate: candidate[:2])
-        empty = empty and not any(known)
-    if empty:
-        raise FileRefusedError(
-            FileError.EMPTY_FILE, f"{place} holds no text at all; ask the lender to send it again"
-        )
-    raise _not_found(nearest, kind, place)
-
-
-def _not_found(nearest: tuple[int, int, TextRow], kind: FileKind, place: str) -> FileRefusedError:
-    found, number, row = nearest
-    known = {same_heading(cell) for cell in row}
-    lacking = [
-        " or ".join(column.heading)
-        for column in kind.mapped.values()
-        if known.isdisjoint(map(same_heading, column.heading))
-    ]
-    if found * 2 >= len(kind.mapped):
-        message = (
-            f"{place}: row {-number} holds the headings, but lacks {', '.join(lacking)}. "
-            f"Headings found: {_listed(row)}"
-        )
-        return FileRefusedError(
-            FileError.MISSING_COLUMN,
-            f"{message}. Correct the file, or the mapping if the lender renamed a column",
-        )
-    message = f"{place}: none of the first {ROWS_TO_SEARCH} rows holds the headings {', '.join(lacking)}"
-    nearest_row = f"; row {-number} comes nearest with {_listed(row)}" if found else ""
-    return FileRefusedError(
-        FileError.HEADING_NOT_FOUND, f"{message}{nearest_row}. Is it a file of this kind?"
-    )
-
-
-def _listed(row: TextRow) -> str:
-    return ", ".join(" ".join(cell.split()) for cell in row if cell.strip())
-
-
-def _headings(
-    number: int, row: TextRow, known: list[str], wanted: dict[str, tuple[str, ...]], place: str
-) -> Headings:
-    positions = {
-        name: [i for i, text in enumerate(known) if text in aliases] for name, aliases in wanted.items()
-    }
-    for name, several in positions.items():
-        if len(several) > 1:
-            columns = " and ".join(str(position + 1) for position in several)
-            twice = f"the heading of {name} stands in columns {columns} of row {number}"
-            message = f"{place}: {twice}; which one counts is not said"
-            raise FileRefusedError(FileError.MISSING_COLUMN, message)
-    places = {name: several[0] for name, several in positions.items()}
-    return Headings(
-        number, tuple(row), places, {name: " ".join(row[i].split()) for name, i in places.items()}
-    )

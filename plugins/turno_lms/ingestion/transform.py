@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from turno_lms.domain.states import Disposition
 from turno_lms.ingestion.duplicates import SeenReferences, repeats_row
 from turno_lms.ingestion.frames import PAYMENT_COLUMNS, FrameBuilder
 from turno_lms.ingestion.tables import Chunk, Headings
@@ -40,6 +42,9 @@ class SetAside:
     message: str
     amount_paise: int | None
     raw_text: str
+    loan_id: str | None = None
+    business_date: date | None = None
+    """Loan and business date where the row's own cells can be read; None says nothing about the others."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,11 @@ class Judged:
     accepted: pl.DataFrame
     """`row_number` and PAYMENT_COLUMNS."""
     set_aside: list[SetAside]
+
+    def aside(self, disposition: Disposition) -> Tally:
+        """The rows set aside in one way, and their rupees."""
+        paise = [row.amount_paise for row in self.set_aside if row.verdict.disposition is disposition]
+        return Tally(len(paise), sum(amount or 0 for amount in paise), paise.count(None))
 
 
 class Transform:
@@ -81,7 +91,10 @@ class Transform:
         failed = frame.filter(pl.col("_verdict").is_not_null())
         set_aside = [*self._failed(failed, chunk), *self._repeated(repeated, chunk)]
         set_aside.sort(key=lambda row: row.row_number)
-        return Judged(read, layout_rows, accepted.select("row_number", *PAYMENT_COLUMNS), set_aside)
+        return Judged(read, layout_rows, self._payments(accepted), set_aside)
+
+    def _payments(self, accepted: pl.DataFrame) -> pl.DataFrame:
+        return self._builder.with_remarks(accepted).select("row_number", *PAYMENT_COLUMNS)
 
     def _failed(self, rows: pl.DataFrame, chunk: Chunk) -> Iterator[SetAside]:
         for row in rows.iter_rows(named=True):
@@ -98,4 +111,5 @@ class Transform:
 
     def _set_aside(self, row: dict[str, Any], chunk: Chunk, verdict: Verdict, message: str) -> SetAside:
         number = row["row_number"]
-        return SetAside(number, verdict, message, row["amount"], chunk.raw_text(number))
+        text = chunk.raw_text(number)
+        return SetAside(number, verdict, message, row["amount"], text, row["loan_id"], row["date"])

@@ -25,7 +25,7 @@ from turno_lms.ingestion.mandates import (
 from turno_lms.ingestion.readers import text_records
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.staging import write_set_aside
-from turno_lms.ingestion.tables import ROWS_TO_SEARCH, Chunk
+from turno_lms.ingestion.tables import ROWS_TO_SEARCH, RowsChunk
 from turno_lms.ingestion.transform import SetAside
 from turno_lms.ingestion.verdicts import Verdict
 from turno_lms.lenders.formats import CsvFormat
@@ -82,8 +82,8 @@ def load_umrn_file(
     recorded. `conn` must have no open transaction.
     """
     head = s3.head_object(Bucket=bucket, Key=key)
-    file = LenderFile(bucket, key, head["ETag"].strip('"'), head["ContentLength"], ALL_LENDERS, KIND)
-    return log.process(conn, file, LAYOUT_VERSION, run, lambda row: _load(conn, s3, file, row, run))
+    file = LenderFile.of_object(bucket, key, head, ALL_LENDERS, KIND)
+    return log.process(conn, file, LAYOUT_VERSION, run, lambda row: _load(conn, s3, row, run))
 
 
 def load_umrn_rows(
@@ -94,10 +94,10 @@ def load_umrn_rows(
         return _take(conn, enumerate(map(dict, rows), start=1), run, file_id=None)
 
 
-def _load(conn: WarehouseConnection, s3: ObjectStore, file: LenderFile, row: Row, run: RunContext) -> Row:
+def _load(conn: WarehouseConnection, s3: ObjectStore, row: Row, run: RunContext) -> Row:
     with TemporaryDirectory(prefix="turno-") as folder:
         path = Path(folder) / "file"
-        row = archive(conn, s3, file, row, path)
+        row = archive(conn, s3, row, path)
         with conn.transaction():
             return log.same_content(conn, row) or _load_rows(conn, path, row, run)
 
@@ -126,7 +126,7 @@ def _load_rows(conn: WarehouseConnection, path: Path, row: Row, run: RunContext)
 def _set_aside(rejected: Iterable[Refused], records: dict[int, list[str]]) -> Iterator[SetAside]:
     for refused in rejected:
         verdict = Verdict(Disposition.REJECTED, refused.reason, f"umrn_master.{refused.field}", refused.field)
-        text = Chunk(refused.row_number, [records[refused.row_number]]).raw_text(refused.row_number)
+        text = RowsChunk(refused.row_number, [records[refused.row_number]]).raw_text(refused.row_number)
         yield SetAside(refused.row_number, verdict, refused.message, None, text)
 
 

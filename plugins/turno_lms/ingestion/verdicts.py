@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from turno_lms.domain.money import paise_to_rupees, rupees_to_paise
 from turno_lms.domain.states import Disposition, RowReason
 from turno_lms.ingestion import columns
-from turno_lms.lenders.schema import (
-    AmountColumn,
-    AnyColumn,
-    FileKind,
-    Filter,
-    Lender,
-    LoanIdColumn,
-    TextColumn,
-)
+from turno_lms.lenders.columns import AmountColumn, AnyColumn, DateColumn, TextColumn
+from turno_lms.lenders.filters import Comparison, Filter
+from turno_lms.lenders.schema import FileKind, Lender
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+_MEASURED: dict[str, Callable[[str], Any]] = {"amount": rupees_to_paise, "date": date.fromisoformat}
 
 
 @dataclass(frozen=True)
@@ -66,18 +64,22 @@ def _column_rules(mapped: Mapping[str, AnyColumn], lender: Lender) -> Iterator[t
 
     for name, column in mapped.items():
         rule, text = f"columns.{name}", f"text:{name}"
-        if is_required(column):
+        required = is_required(column)
+        if required:
             yield pl.col(text).is_null(), _rejected(RowReason.MISSING_VALUE, rule, name)
-        if isinstance(column, LoanIdColumn) and column.within_text:
-            several = columns.loans_named(text, lender.loan_id_pattern) > 1
-            yield several, _rejected(RowReason.AMBIGUOUS_LOAN_ID, rule, name)
-        bad = pl.col(text).is_not_null() & pl.col(name).is_null()
+        several = columns.is_ambiguous(text, column, loan_id_pattern=lender.loan_id_pattern)
+        if several is not None:
+            reason = RowReason.AMBIGUOUS_LOAN_ID if column.type == "loan_id" else RowReason.AMBIGUOUS_VALUE
+            yield several, _rejected(reason, rule, name)
+        # where a value may be blank, a part that is not found is a blank
+        judged = text if required or not columns.has_part(name, column) else f"part:{name}"
+        bad = pl.col(judged).is_not_null() & pl.col(name).is_null()
         yield bad, _rejected(columns.BAD_VALUE_REASON[column.type], rule, name)
 
 
 def is_required(column: AnyColumn) -> bool:
     """Whether a blank cell rejects the row: always for what identifies a payment, else as the mapping says."""
-    return column.required if isinstance(column, TextColumn | AmountColumn) else True
+    return column.required if isinstance(column, TextColumn | AmountColumn | DateColumn) else True
 
 
 def _filter_rules(kind: FileKind) -> Iterator[tuple[pl.Expr, Verdict]]:
@@ -87,18 +89,39 @@ def _filter_rules(kind: FileKind) -> Iterator[tuple[pl.Expr, Verdict]]:
 
 
 def _filtered(rule: Filter, column: AnyColumn | None) -> pl.Expr:
-    """True for the rows a filter takes out. A value that cannot be read is not filtered but judged further on."""
+    """True for the rows a filter takes out. A value that cannot be read is not filtered but judged further on.
+
+    A blank meets no condition; a blank amount counts as zero.
+    """
     import polars as pl
 
-    cell, named = pl.col(rule.column), rule.keep or rule.drop
-    if column is None or column.type == "amount":
-        hit = cell.is_in([rupees_to_paise(text) for text in named])
-    else:
-        hit = cell.str.to_lowercase().is_in([text.lower() for text in named])
-    if rule.drop:
-        return hit
-    blank = pl.lit(column is not None and not is_required(column)) & pl.col(f"text:{rule.column}").is_null()
-    return ~hit | blank
+    kind = column.type if column else "amount"  # only amounts are computed
+    meets = _meets(pl.col(rule.column), kind, rule)
+    if rule.drop is not None:
+        return meets
+    if column is None or is_required(column) or kind == "amount":
+        return ~meets
+    nothing = f"part:{rule.column}" if columns.has_part(rule.column, column) else f"text:{rule.column}"
+    return ~meets | pl.col(nothing).is_null()
+
+
+def _meets(cell: pl.Expr, kind: str, rule: Filter) -> pl.Expr:
+    condition = rule.condition
+    if not isinstance(condition, Comparison):
+        named = [_comparable(text, kind) for text in condition]
+        return (cell if kind in _MEASURED else cell.str.to_lowercase()).is_in(named)
+    if condition.matches is not None:
+        return cell.str.contains(condition.matches)
+    if condition.between is not None:
+        return cell.is_between(*(_comparable(text, kind) for text in condition.between))
+    (operator, text), *_ = condition.model_dump(exclude_none=True).items()
+    compare = {"below": cell.__lt__, "at_most": cell.__le__, "above": cell.__gt__, "at_least": cell.__ge__}
+    return compare[operator](_comparable(text, kind))
+
+
+def _comparable(text: str, kind: str) -> Any:
+    """A filter's text as a value of the column's type."""
+    return _MEASURED[kind](text) if kind in _MEASURED else text.lower()
 
 
 class Explainer:
@@ -120,15 +143,18 @@ class Explainer:
         name = verdict.field
         heading, text = self._names.get(name, name), row.get(f"text:{name}")
         shown = f"{heading} {text!r}" if text is not None else f"{heading} (blank)"
-        if verdict.reason is RowReason.FILTERED_BY_RULE:
-            return f"{shown} is filtered by {verdict.rule}"
-        if verdict.reason is RowReason.MISSING_VALUE:
-            return f"{heading} is blank"
-        if verdict.reason is RowReason.AMBIGUOUS_LOAN_ID:
-            return f"{shown} names more than one loan"
         if verdict.reason is RowReason.AMOUNT_NOT_POSITIVE:
             return f"the amount is {paise_to_rupees(row['amount'])}; a repayment is more than zero"
-        return f"{shown} is not {self._expected(name)}"
+        unfit = f"{shown} is not {self._expected(name)}"
+        if text is not None and row.get(f"part:{name}", "") is None:
+            unfit = f"{shown} holds no {name} where the mapping looks for it"
+        said = {
+            RowReason.FILTERED_BY_RULE: f"{shown} is filtered by {verdict.rule}",
+            RowReason.MISSING_VALUE: f"{heading} is blank",
+            RowReason.AMBIGUOUS_LOAN_ID: f"{shown} names more than one loan",
+            RowReason.AMBIGUOUS_VALUE: f"{shown} holds more than one {name} where exactly one is wanted",
+        }
+        return said.get(verdict.reason, unfit)
 
     def _shape(self, verdict: Verdict, cells: int) -> str:
         if verdict.reason is RowReason.TRUNCATED_ROW:

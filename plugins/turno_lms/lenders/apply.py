@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import sql
 
 from turno_lms.domain.names import gateway_table, payment_file_table
-from turno_lms.lenders import queries
+from turno_lms.lenders import mapping_versions, queries
 from turno_lms.lenders.registry import LenderRegistry
 from turno_lms.lenders.schema import FILE_CHANNEL, UMRN_PATTERN, Lender
 from turno_lms.warehouse.changes import record_changes
@@ -31,6 +31,7 @@ def apply_lenders(conn: WarehouseConnection, registry: LenderRegistry) -> list[s
             for table, parent in missing:
                 _create_partition(conn, table, parent, lender.slug)
             changes.extend(f"{lender.slug}: partition raw.{table}" for table, _ in missing)
+            mapping_versions.keep(conn, lender)
             if _apply_rows(conn, lender):
                 record_changes(conn, "lender", [lender.slug])
                 changes.append(f"{lender.slug}: mapping {lender.mapping_version}")

@@ -1,10 +1,11 @@
-"""`turno lenders`: check the mappings, and make the warehouse fit them."""
+"""`turno lenders`: check the mappings, print their schema, and make the warehouse fit them."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from turno_lms.lenders.json_schema import schema_text
 from turno_lms.lenders.registry import LenderRegistry, MappingError, load_lenders
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -19,6 +20,12 @@ def check(directory: Directory = None) -> None:
     for lender in _load(directory).values():
         kinds = ", ".join(lender.files) or "no files"
         typer.echo(f"{lender.slug}: {lender.name}, mapping {lender.mapping_version}, {kinds}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of mappings, which stands beside them as lender.schema.json."""
+    typer.echo(schema_text(), nl=False)
 
 
 @app.command()

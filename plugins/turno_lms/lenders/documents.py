@@ -14,6 +14,9 @@ except ImportError:  # PyYAML without libyaml: the same result, ten times slower
 
 KeyPath = tuple[str | int, ...]
 
+UNDECIDED = "DECIDE"
+"""What a draft holds where only a person can say; no mapping passes with it."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -72,6 +75,15 @@ def read_document(path: Path) -> Document:
         raise MappingError([Problem(path, 1, f"holds a value that cannot be read: {error}")]) from error
 
 
+def read_draft(text: str) -> dict[str, Any]:
+    """The text of a mapping that may not be decided yet, as plain data; empty if it is no YAML mapping."""
+    try:
+        data = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
 def _note_lines(
     node: yaml.Node, place: KeyPath, lines: dict[KeyPath, int], seen: set[int]
 ) -> Iterator[tuple[int, str]]:
@@ -80,6 +92,8 @@ def _note_lines(
         yield node.start_mark.line + 1, "anchors and aliases are not used in mappings: write the value out"
         return
     seen.add(id(node))
+    if isinstance(node, yaml.ScalarNode) and node.value == UNDECIDED:
+        yield node.start_mark.line + 1, _to_decide(place)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             lines[*place, index] = item.start_mark.line + 1
@@ -98,5 +112,12 @@ def _note_keys(
             continue
         if (*place, key.value) in lines:
             yield line, f"key {key.value} is repeated; the first is on line {lines[*place, key.value]}"
+        if key.value == UNDECIDED:
+            yield line, _to_decide(place)
         lines[*place, key.value] = line
         yield from _note_lines(value, (*place, key.value), lines, seen)
+
+
+def _to_decide(place: KeyPath) -> str:
+    what = ".".join(map(str, place)) or "the file"
+    return f"{what} is not decided yet: the comment beside {UNDECIDED} says what is asked"

@@ -18,7 +18,7 @@ def wrong(message: str, *place: str) -> PydanticCustomError:
 class Part(BaseModel):
     """Base of every part of a mapping."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

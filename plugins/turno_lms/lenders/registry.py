@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,14 @@ from pydantic_core import ErrorDetails
 from turno_lms.lenders.documents import Document, KeyPath, MappingError, Problem, read_document
 from turno_lms.lenders.schema import Lender
 
-__all__ = ["LenderRegistry", "MappingError", "load_lender", "load_lenders", "mappings_directory"]
+__all__ = [
+    "LenderRegistry",
+    "MappingError",
+    "load_lender",
+    "load_lenders",
+    "mappings_directory",
+    "read_lenders",
+]
 
 LenderRegistry = Mapping[str, Lender]
 """Lender slug to its mapping."""
@@ -35,6 +42,11 @@ def mappings_directory() -> Path:
     return Path(os.environ.get("TURNO_LENDER_MAPPINGS") or home / "include" / "lender_mappings")
 
 
+def mapping_files(folder: Path) -> list[Path]:
+    """The mappings of a directory by their names, unread; a lender's file is named after its slug."""
+    return sorted(entry for entry in folder.iterdir() if entry.suffix in _SUFFIXES)
+
+
 def load_lender(path: Path) -> Lender:
     """Read and check one mapping. Raises MappingError with file, line and hint of every problem."""
     return _lender(read_document(path))
@@ -42,12 +54,23 @@ def load_lender(path: Path) -> Lender:
 
 def load_lenders(directory: Path | None = None) -> LenderRegistry:
     """Read and check every mapping of a directory. Raises MappingError listing all problems of all files."""
+    lenders, problems = read_lenders(directory)
+    if problems:
+        raise MappingError(problems)
+    return lenders
+
+
+def read_lenders(directory: Path | None = None) -> tuple[LenderRegistry, list[Problem]]:
+    """The mappings of a directory that can be used, and what is wrong with the others.
+
+    Two mappings that claim the same place or product are both left out: which one is right is not ours to guess.
+    """
     folder = directory or mappings_directory()
     if not folder.is_dir():
-        raise MappingError([Problem(folder, 1, "no such directory; set TURNO_LENDER_MAPPINGS")])
+        return {}, [Problem(folder, 1, "no such directory; set TURNO_LENDER_MAPPINGS")]
     loaded: dict[str, tuple[Lender, Document]] = {}
     problems: list[Problem] = []
-    for path in sorted(entry for entry in folder.iterdir() if entry.suffix in _SUFFIXES):
+    for path in mapping_files(folder):
         try:
             document = read_document(path)
             lender = _lender(document)
@@ -55,10 +78,10 @@ def load_lenders(directory: Path | None = None) -> LenderRegistry:
             problems.extend(error.problems)
         else:
             loaded[lender.slug] = (lender, document)
-    problems.extend(_conflicts(loaded.values()))
-    if problems:
-        raise MappingError(problems)
-    return {slug: lender for slug, (lender, _) in loaded.items()}
+    conflicts = list(_conflicts(loaded.values()))
+    problems.extend(conflict.problem for conflict in conflicts)
+    unusable = {slug for conflict in conflicts for slug in conflict.slugs}
+    return {slug: lender for slug, (lender, _) in loaded.items() if slug not in unusable}, problems
 
 
 def _lender(document: Document) -> Lender:
@@ -102,19 +125,52 @@ def _dotted(place: KeyPath) -> str:
     return f"{'.'.join(map(str, place))}: " if place else ""
 
 
-def _conflicts(loaded: Iterable[tuple[Lender, Document]]) -> Iterable[Problem]:
+@dataclass(frozen=True)
+class _Conflict:
+    """Two lenders (or two kinds of one) that claim the same thing; told with the line of the later one."""
+
+    problem: Problem
+    slugs: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A file kind's prefix; `number` is its mapping's place in the order of files."""
+
+    number: int
+    prefix: str
+    kind: str
+    lender: Lender
+    document: Document
+
+
+def _conflicts(loaded: Iterable[tuple[Lender, Document]]) -> Iterable[_Conflict]:
     """What two mappings may not share: a Fineract product, and a place in S3. Kinds of one lender count too."""
     entries = list(loaded)
-    for (first, _), (second, document) in combinations(entries, 2):
-        if first.fineract.product_id == second.fineract.product_id:
-            message = f"product {second.fineract.product_id} belongs to lender {first.slug} already"
-            yield document.problem(("fineract", "product_id"), message)
+    owners: dict[int, Lender] = {}
+    for lender, document in entries:
+        owner = owners.setdefault(lender.fineract.product_id, lender)
+        if owner is not lender:
+            message = f"product {lender.fineract.product_id} belongs to lender {owner.slug} already"
+            problem = document.problem(("fineract", "product_id"), message)
+            yield _Conflict(problem, (owner.slug, lender.slug))
+    yield from _overlaps(entries)
+
+
+def _overlaps(entries: Iterable[tuple[Lender, Document]]) -> Iterable[_Conflict]:
+    """Prefixes that cover others. In the order of their text, a prefix stands before all that it covers."""
     places = [
-        (lender, kind, spec.s3.prefix, document)
-        for lender, document in entries
+        _Place(number, spec.s3.prefix, kind, lender, document)
+        for number, (lender, document) in enumerate(entries)
         for kind, spec in lender.files.items()
     ]
-    for (lender, kind, prefix, _), (_, other_kind, other, document) in combinations(places, 2):
-        if prefix.startswith(other) or other.startswith(prefix):
-            message = f"prefix {other} overlaps {prefix} of {lender.slug}.{kind}: a file would belong to both"
-            yield document.problem(("files", other_kind, "s3", "prefix"), message)
+    widest: _Place | None = None
+    for place in sorted(places, key=lambda place: (place.prefix, place.number)):
+        if widest is None or not place.prefix.startswith(widest.prefix):
+            widest = place
+            continue
+        earlier, later = (widest, place) if widest.number <= place.number else (place, widest)
+        of = f"{earlier.lender.slug}.{earlier.kind}"
+        message = f"prefix {later.prefix} overlaps {earlier.prefix} of {of}: a file would belong to both"
+        problem = later.document.problem(("files", later.kind, "s3", "prefix"), message)
+        yield _Conflict(problem, (earlier.lender.slug, later.lender.slug))

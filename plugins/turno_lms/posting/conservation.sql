@@ -19,6 +19,7 @@ others as (
         coalesce(sum(amount_paise) filter (where disposition = 'duplicate'), 0) as paise_duplicate,
         coalesce(sum(amount_paise) filter (where disposition = 'rejected'), 0) as paise_rejected
     from raw.raw_rejected_records
+    where fate <> 'replayed' -- it is in RAW now
     group by file_id
 ),
 
@@ -27,7 +28,7 @@ counted as (
         log.file_id,
         log.key,
         log.state,
-        log.state in ('loaded', 'loaded_empty') as is_loaded,
+        log.state in ('loaded', 'loaded_empty', 'superseded') as is_loaded,
         array[
             log.rows_read, log.rows_accepted, log.rows_filtered, log.rows_duplicate, log.rows_rejected,
             log.paise_read, log.paise_accepted, log.paise_filtered, log.paise_duplicate, log.paise_rejected

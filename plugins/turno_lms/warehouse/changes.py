@@ -5,6 +5,9 @@ from typing import Literal
 
 from turno_lms.warehouse.connection import WarehouseConnection
 
+IDENTITY_LOCK = 0x6964_656E
+"""Advisory lock under which payments get their posting keys (the identity step, and dbt's var identity_lock)."""
+
 ChangeKind = Literal["lender", "loan", "umrn", "identity", "decision", "posting", "reconciliation"]
 
 

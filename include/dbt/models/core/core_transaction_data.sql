@@ -69,7 +69,8 @@ member as (
         sighting.seen_at,
         coalesce(stream.stream, identity.stream) as stream,
         coalesce(stream.is_posting_channel, false) as is_posting_channel,
-        recon.native_reference is not null as is_matched
+        recon.native_reference is not null as is_matched,
+        superseded.subject is not null as is_superseded
     from member_key
     inner join {{ source('state', 'core_payment_identity') }} as identity
         on member_key.member_posting_key = identity.posting_key
@@ -77,6 +78,14 @@ member as (
     left join {{ source('state', 'core_lender_stream') }} as stream
         on identity.lender = stream.lender and identity.channel = stream.channel
     left join {{ source('state', 'core_recon_match') }} as recon on identity.native_reference = recon.native_reference
+    -- rows that a corrected file no longer has: in question, or withdrawn by a person
+    left join (
+        select distinct question.subject
+        from {{ source('state', 'core_recon_exception') }} as question
+        where
+            question.kind = 'superseded_row'
+            and (question.state = 'open' or (question.state = 'resolved' and question.detail ->> 'decision' = 'withdrawn'))
+    ) as superseded on identity.native_reference = superseded.subject
 ),
 
 -- One pass over the sightings of each key. The money is what was frozen at first sight; later sightings that differ are
@@ -103,7 +112,8 @@ payment as (
         (array_agg(member.stream order by member.is_posting_channel desc, member.is_founder desc, member.native_reference))[1]
             as stream,
         bool_or(member.is_posting_channel) as is_posting_channel_seen,
-        bool_or(member.is_matched) as is_matched
+        bool_or(member.is_matched) as is_matched,
+        bool_or(member.is_superseded and member.is_posting_channel) as is_superseded
     from member
     group by member.posting_key
     having bool_or(member.is_founder)
@@ -171,6 +181,7 @@ select
         when judged.is_historic then 'historic'
         when judged.posting_policy = 'never' then 'policy_never'
         when judged.payment_status <> 'captured' then 'not_collected'
+        when judged.is_superseded then 'superseded'
         when judged.is_conflict then 'conflict'
         when judged.is_held then 'possible_duplicate'
         when not judged.is_posting_channel_seen then 'evidence_only'

@@ -1,0 +1,305 @@
+"""Every format a partner may send, with the quirks it comes with: the payments in it, by the production path."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ingestion.formats import (
+    COLUMNS,
+    FIRST,
+    HEADINGS,
+    NPCI_KIND,
+    PAID,
+    PASSWORD,
+    SECOND,
+    debit_line,
+    header_line,
+    lines,
+    paid,
+    protected,
+    read,
+    shown,
+    xls,
+    xlsx,
+    zipped,
+)
+from turno_lms.domain.states import FileError
+from turno_lms.ingestion.load import FileRefusedError
+
+CSV = {"type": "csv"}
+TABLE = (HEADINGS, FIRST, SECOND)
+UMRN = "HDFC7000100234000001"
+RECORDS = [dict(zip(HEADINGS, row, strict=True)) for row in (FIRST, SECOND)]
+PAGE = """<html><body><table><tr><td>SAMPLE FINANCE</td></tr></table>
+<table><thead><tr><th>Loan</th><th>Amount</th><th>Paid&nbsp;On</th><th>Reference</th></tr></thead>
+<tr><td>SMP100234</td><td>5499.00</td><td>05/01/2026</td><td>T1</td></tr>
+<tr><td> SMP100235 <td>1200.50<td><b>06/01/2026</b><td>T2<table><tr><td>nested</td></tr></table>
+<tr><td colspan="3">Total</td><td>6699.50</td></tr></table></body></html>"""
+
+READABLE: dict[str, tuple[dict[str, Any], bytes]] = {
+    "tilde text": ({"type": "csv", "delimiter": "~"}, lines(*TABLE, delimiter="~")),
+    "a delimiter beyond ASCII": ({"type": "csv", "delimiter": "\u00a6"}, lines(*TABLE, delimiter="\u00a6")),
+    "tab separated text": ({"type": "csv", "delimiter": "\t"}, lines(*TABLE, delimiter="\t")),
+    "old line ends": (CSV, lines(*TABLE, end="\r")),
+    "trailing blank columns": (CSV, lines(*((*row, "", " ") for row in TABLE))),
+    "stray quotes in unquoted text": (
+        {"type": "csv", "quoted": False}, lines(HEADINGS, FIRST, (*SECOND[:3], 'T2"')).replace(b'T2"', b"T2"),
+    ),
+    "an HTML page": ({"type": "html"}, PAGE.encode()),
+    "an XLS workbook": (
+        {"type": "xls", "sheet": "Data"},
+        xls(HEADINGS, ("SMP100234", 5499.0, date(2026, 1, 5), "T1"), ("SMP100235", 1200.5, date(2026, 1, 6), "T2")),
+    ),
+    "a JSON document": ({"type": "json", "records": "data.items"}, json.dumps({"data": {"items": RECORDS}}).encode()),
+    "a JSON list": ({"type": "json"}, json.dumps(RECORDS).encode("utf-8-sig")),
+    "JSON lines": ({"type": "json_lines"}, "\n".join(map(json.dumps, RECORDS)).encode()),
+    "a zip archive": ({"type": "csv", "zip": {"member": "*.csv"}}, zipped({"a/b.csv": lines(*TABLE), "readme.txt": b"x"})),
+    "a zip archive from a Mac": ({"type": "csv", "zip": {}}, zipped({"b.csv": lines(*TABLE), "__MACOSX/b.csv": b"x"})),
+    "a workbook in an archive": ({"type": "xlsx", "zip": {}}, zipped({"b.xlsx": xlsx(*TABLE)})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_the_payments_of_every_format_are_read(name: str, tmp_path: Path) -> None:
+    file_format, content = READABLE[name]
+    result = shown(tmp_path, content, file_format, layout={"totals": {"first_cell_starts_with": ["Total"]}})
+    assert paid(result) == PAID
+
+
+PROTECTED = {
+    "a workbook": ({"type": "xlsx", "password_connection": "sample_file"}, protected(xlsx(*TABLE))),
+    "an archive": (
+        {"type": "csv", "zip": {"password_connection": "sample_file"}}, zipped({"b.csv": lines(*TABLE)}, PASSWORD),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+def test_the_password_comes_from_the_connection_and_shows_nowhere(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_format, content = PROTECTED[name]
+    monkeypatch.setenv("AIRFLOW_CONN_SAMPLE_FILE", json.dumps({"conn_type": "generic", "password": PASSWORD}))
+    assert paid(shown(tmp_path, content, file_format)) == PAID
+    monkeypatch.setenv("AIRFLOW_CONN_SAMPLE_FILE", json.dumps({"conn_type": "generic", "password": "Wr0ng!"}))
+    refused = shown(tmp_path, content, file_format).summary
+    assert "the password of the connection sample_file does not open it" in refused["error_message"]
+    assert "Wr0ng!" not in str(refused)
+
+
+@pytest.mark.parametrize("name", PROTECTED)
+def test_a_protected_file_without_a_password_in_the_mapping_is_refused(name: str, tmp_path: Path) -> None:
+    file_format, content = PROTECTED[name]
+    bare = {"type": file_format["type"], **({"zip": {}} if "zip" in file_format else {})}
+    summary = shown(tmp_path, content, bare).summary
+    assert (
+        "is protected by a password, and the mapping names no password_connection" in summary["error_message"]
+    )
+
+
+@pytest.mark.parametrize("members", [{"a.csv": b"x", "b.csv": b"y"}, {"a.txt": b"x"}, {}])
+def test_exactly_one_member_must_fit(members: dict[str, bytes], tmp_path: Path) -> None:
+    with pytest.raises(FileRefusedError, match=r"must be exactly one|looks like an empty zip archive"):
+        read(tmp_path, zipped(members), {"type": "csv", "zip": {"member": "*.csv"}})
+
+
+LYING = {
+    "a workbook for text": (CSV, xlsx(*TABLE), "is delimited text by its mapping but looks like an XLSX workbook"),
+    "an old workbook for text": (CSV, xls(*TABLE), "looks like an XLS workbook"),
+    "a page for text": (CSV, PAGE.encode(), "looks like an HTML page"),
+    "a page for a workbook": ({"type": "xls"}, PAGE.encode(), "is XLS by its mapping but looks like an HTML page"),
+    "text for a workbook": ({"type": "xls"}, lines(*TABLE), "looks like text"),
+    "an old workbook for a new one": ({"type": "xlsx"}, xls(*TABLE), "is no XLSX workbook"),
+    "a new workbook for an old one": ({"type": "xls"}, xlsx(*TABLE), "looks like an XLSX workbook"),
+    "a workbook for an archive": ({"type": "csv", "zip": {}}, xlsx(*TABLE), "is a zip archive by its mapping"),
+    "a PDF": (CSV, b"%PDF-1.7 ...", "looks like a PDF document"),
+    "text for JSON": ({"type": "json"}, lines(*TABLE), "is JSON by its mapping but looks like text"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_a_file_of_another_kind_is_refused_with_what_it_looks_like(name: str, tmp_path: Path) -> None:
+    file_format, content, words = LYING[name]
+    with pytest.raises(FileRefusedError) as caught:
+        read(tmp_path, content, file_format)
+    assert (caught.value.code, words in caught.value.message) == (FileError.UNREADABLE_FILE, True), (
+        caught.value
+    )
+
+
+def test_a_line_break_in_quotes_stays_in_its_record_and_rows_keep_their_numbers(tmp_path: Path) -> None:
+    content = b'Loan,Amount,Paid On,Reference\n\nSMP100234,"5,499.00",05/01/2026,"T\n1"\n"SMP100235",1200.50,06/01/2026,T2\n'
+    columns = {**COLUMNS, "amount": {"type": "amount", "heading": "Amount", "grouping": "indian"}}
+    result = shown(tmp_path, content, CSV, columns=columns)
+    assert [row["row"] for row in result.rows] == [3, 4]
+    assert paid(result) == [("SMP100234", "5499.00", "2026-01-05", "T 1"), PAID[1]]
+
+
+def test_columns_by_position_need_no_headings(tmp_path: Path) -> None:
+    columns = {name: {**column, "position": place} for place, (name, column) in enumerate(COLUMNS.items(), 1)}
+    for column in columns.values():
+        del column["heading"]
+    shifted = ("SMP100236", "1", "200.00", "07/01/2026", "T3")
+    result = shown(tmp_path, lines(FIRST, SECOND, shifted), {"type": "csv", "cells": 4}, columns=columns)
+    assert paid(result) == PAID
+    assert [(row["row"], row["reason"]) for row in result.rows[2:]] == [(3, "bad_value")]
+
+
+def test_the_nth_of_several_equal_headings_is_taken(tmp_path: Path) -> None:
+    headings = ("Loan", "Amount", "Paid On", "Reference", "Amount")
+    columns = {**COLUMNS, "amount": {"type": "amount", "heading": "Amount", "nth": 2}}
+    result = shown(
+        tmp_path, lines(headings, (*FIRST[:1], "1.00", *FIRST[2:], "5499.00")), CSV, columns=columns
+    )
+    assert paid(result) == PAID[:1]
+    with pytest.raises(FileRefusedError, match="has the heading of amount only in column 2, and nth is 2"):
+        read(tmp_path, lines(*TABLE), CSV, columns=columns)
+
+
+def test_a_section_of_a_sheet_is_read_alone(tmp_path: Path) -> None:
+    content = lines(
+        ("Fees",), HEADINGS, ("SMP100239", "9.00", "05/01/2026", "F1"), ("Repayments of the day",), HEADINGS, FIRST, SECOND,
+        ("Reversals",), HEADINGS, ("SMP100239", "9.00", "05/01/2026", "R1"),
+    )  # fmt: skip
+    section = {"after": ["Repayments"], "before": ["Reversals"]}
+    result = shown(tmp_path, content, CSV, section=section)
+    assert paid(result) == PAID
+    assert [row["row"] for row in result.rows] == [6, 7]
+    cut = content[: content.index(b"Reversals")]
+    assert "Was the file cut off?" in shown(tmp_path, cut, CSV, section=section).summary["error_message"]
+    other = shown(tmp_path, lines(*TABLE), CSV, section=section).summary
+    assert other["error_code"] == "heading_not_found"
+
+
+VALUES = {
+    "values": {
+        "settled": {"first_cell_starts_with": "Settlement Date", "cell": 2},
+        "rows": {"first_cell_starts_with": "Count", "cell": 2},
+        "rupees": {"first_cell_starts_with": "Total", "cell": 2},
+    },
+    "control_totals": {"rows": {"value": "rows"}, "amount": {"value": "rupees"}},
+    "columns": {**COLUMNS, "date": {"type": "date", "file_value": "settled", "formats": ["%d/%m/%Y"]}},
+    "layout": {"totals": {"first_cell_starts_with": ["Count", "Total"]}},
+}
+
+
+def titled(count: str, total: str) -> bytes:
+    payments = [(row[0], row[1], "", row[3]) for row in (FIRST, SECOND)]
+    return lines(("Settlement Date", "07/01/2026"), HEADINGS, *payments, ("Count", count), ("Total", total))
+
+
+def test_values_from_titles_and_trailers_fill_columns_and_are_checked(tmp_path: Path) -> None:
+    # 5499.00 + 1200.50 = 6699.50
+    result = shown(tmp_path, titled("2", "6699.50"), CSV, **VALUES)
+    assert [row[:3] for row in paid(result)] == [
+        ("SMP100234", "5499.00", "2026-01-07"),
+        ("SMP100235", "1200.50", "2026-01-07"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "words"),
+    [
+        ("3", "6699.50", "by its rows the file holds 3 rows, but 2 were read"),
+        ("2", "6699.51", "by its rupees the file holds 6699.51 rupees, but 6699.50 were read"),
+        ("two", "6699.50", "the control total rows is 'two', which is no number"),
+    ],
+)
+def test_a_file_that_is_not_what_its_own_totals_say_is_refused(
+    count: str, total: str, words: str, tmp_path: Path
+) -> None:
+    summary = shown(tmp_path, titled(count, total), CSV, **VALUES).summary
+    assert (summary["state"], summary["error_code"]) == ("refused", "control_total_mismatch")
+    assert words in summary["error_message"]
+
+
+@pytest.mark.parametrize(("content", "words"), [(titled("2", "6699.50").replace(b"Total", b"Sum"), "rupees, which the mapping looks for once in the file, is not there"), (titled("2", "1") + b"Total,2\r\n", "says several things: 1, 2")])  # fmt: skip
+def test_a_value_that_is_missing_or_stands_twice_refuses_the_file(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
+    summary = shown(tmp_path, content, CSV, **VALUES).summary
+    assert summary["error_code"] == "file_value_unclear"
+    assert words in summary["error_message"]
+
+
+def shown_npci(tmp_path: Path, *records: str) -> Any:
+    changes = {name: part for name, part in NPCI_KIND.items() if name != "format"}
+    return shown(tmp_path, ("\r\n".join(records) + "\r\n").encode(), NPCI_KIND["format"], **changes)
+
+
+def test_a_file_of_fixed_fields_is_read_with_its_header(tmp_path: Path) -> None:
+    # 549900 + 120050 paise = 669950 paise
+    records = header_line(669950, 2), debit_line(UMRN, 549900, "N1"), debit_line(UMRN, 120050, "N2")
+    result = shown_npci(tmp_path, *records)
+    assert [
+        (row["row"], row["umrn"], row["amount"], row["date"], row["payment_id"]) for row in result.rows
+    ] == [
+        (2, UMRN, "5499.00", "2026-01-05", "N1"),
+        (3, UMRN, "1200.50", "2026-01-05", "N2"),
+    ]
+    assert result.summary["rows_layout"] == 1
+
+
+def test_a_line_cut_short_or_of_an_unknown_kind_is_rejected_with_its_text(tmp_path: Path) -> None:
+    """An amount that loses its end is another amount; a record nobody knows may be money."""
+    cut = debit_line(UMRN, 549900, "N1")[:130]
+    records = header_line(0, 3), cut, "68" + debit_line(UMRN, 1, "N2")[2:], debit_line(UMRN, 1, "N3") + "x"
+    changes = {name: part for name, part in NPCI_KIND.items() if name not in ("format", "control_totals")}
+    result = shown(tmp_path, "\n".join(records).encode(), NPCI_KIND["format"], **changes)
+    assert [(row["row"], row["reason"]) for row in result.rows] == [
+        (2, "truncated_row"), (3, "truncated_row"), (4, "bad_value"),
+    ]  # fmt: skip
+    assert result.rows[0]["raw_text"] == cut
+
+
+def test_digits_and_keys_of_json_survive(tmp_path: Path) -> None:
+    columns = {
+        **COLUMNS,
+        "loan_id": {"type": "loan_id", "heading": "notes.loan"},
+        "note": {"type": "text", "heading": "remark", "required": False},
+    }
+    content = (
+        b'{"notes": {"loan": "SMP100234"}, "Amount": 5499.10, "Paid On": "2026-01-05", "Reference": 123456789012345678901}\n'
+        b"\n"
+        b'{"notes": {"loan": "SMP100235"}, "Amount": 1200, "Paid On": "2026-01-06", "remark": null}\n'
+    )
+    result = shown(tmp_path, content, {"type": "json_lines"}, columns=columns)
+    assert paid(result) == [
+        ("SMP100234", "5499.10", "2026-01-05", "123456789012345678901"),
+        ("SMP100235", "1200.00", "2026-01-06", None),
+    ]
+    assert [row["row"] for row in result.rows] == [1, 3]
+
+
+def test_a_rejected_record_keeps_its_text(tmp_path: Path) -> None:
+    text = '{"Loan": "SMP100234", "Amount": "NIL", "Paid On": "05/01/2026"}'
+    (row,) = shown(tmp_path, text.encode(), {"type": "json_lines"}).rows
+    assert (row["reason"], row["raw_text"]) == ("bad_amount", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1]", "is no object of keys and values"),
+        ('{"Loan": 1, "Loan": 2}', "the key 'Loan' stands twice"),
+        ('{"Amount": NaN}', "NaN is no number"),
+        ('{"a": ' * 100_000, "nested"),
+    ],
+)
+def test_json_that_could_mean_two_things_is_refused(text: str, words: str, tmp_path: Path) -> None:
+    for file_format in ({"type": "json_lines"}, {"type": "json"}):
+        content = text if file_format["type"] == "json_lines" else f"[{text}]"
+        with pytest.raises(FileRefusedError, match=f"{words}|cannot be read as JSON"):
+            read(tmp_path, content.encode(), file_format)
+
+
+def test_a_renamed_heading_is_refused_with_the_change_that_would_take_it(tmp_path: Path) -> None:
+    renamed = ("Loan", "Amount", "Paid on date", "Reference", "Branch")
+    summary = shown(tmp_path, lines(renamed, (*FIRST, "x")), CSV).summary
+    assert summary["error_code"] == "missing_column"
+    assert "'Paid on date' was probably 'Paid On'" in summary["error_message"]
+    assert 'columns: { date: { heading: ["Paid On", "Paid on date"] } }' in summary["error_message"]
+    assert paid(shown(tmp_path, lines((*HEADINGS, "Branch"), (*FIRST, "x")), CSV)) == PAID[:1]

@@ -17,6 +17,7 @@ from tests.ingestion.formats import (
     SECOND,
     debit_line,
     header_line,
+    kind,
     lines,
     paid,
     protected,
@@ -28,6 +29,8 @@ from tests.ingestion.formats import (
 )
 from turno_lms.domain.states import FileError
 from turno_lms.ingestion.load import FileRefusedError
+from turno_lms.ingestion.readers import open_table
+from turno_lms.ingestion.readers.rows import row_of_text
 
 CSV = {"type": "csv"}
 TABLE = (HEADINGS, FIRST, SECOND)
@@ -303,3 +306,28 @@ def test_a_renamed_heading_is_refused_with_the_change_that_would_take_it(tmp_pat
     assert "'Paid on date' was probably 'Paid On'" in summary["error_message"]
     assert 'columns: { date: { heading: ["Paid On", "Paid on date"] } }' in summary["error_message"]
     assert paid(shown(tmp_path, lines((*HEADINGS, "Branch"), (*FIRST, "x")), CSV)) == PAID[:1]
+
+
+REREAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "csv": ({"format": CSV}, ['SMP100234,"5,499.00",,T1', "SMP100234;5,499.00"]),
+    "fixed width": (NPCI_KIND, [debit_line(UMRN, 549900, "N1"), "67 cut"]),
+    "JSON lines": ({"format": {"type": "json_lines"}}, ['{"Loan": "SMP100234", "Amount": 5499.0, "Paid On": "05/01/2026", "x": null}']),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REREAD)
+def test_a_row_is_read_again_from_the_text_that_is_kept_of_it(name: str, tmp_path: Path) -> None:
+    """A person corrects a rejected row in the words of its file."""
+    changes, texts = REREAD[name]
+    of_kind = kind(**changes)
+    head = {"csv": ",".join(HEADINGS) + "\n", "fixed width": header_line(0, 1) + "\n"}.get(name, "")
+    path = tmp_path / "a.txt"
+    path.write_text(head + "\n".join(texts), encoding="utf-8")
+    table = open_table(path, of_kind, "a.txt")
+    rows = [
+        (chunk.raw_text(chunk.first_row + i), row)
+        for chunk in table.chunks
+        for i, row in enumerate(chunk.rows)
+    ]
+    for raw, row in rows[-len(texts) :]:
+        assert row_of_text(raw, of_kind, table.headings) == row

@@ -1,7 +1,5 @@
 """Rejected rows put right by a person: corrected, through the pipeline of their file, or discarded with a reason."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -16,11 +14,11 @@ from turno_lms.ingestion.archive import fetch
 from turno_lms.ingestion.files import ObjectStore
 from turno_lms.ingestion.judging import FileToJudge, find_repeated, set_aside_repeated_of
 from turno_lms.ingestion.readers import open_table
+from turno_lms.ingestion.readers.rows import delimiter_of, row_of_text
 from turno_lms.ingestion.rejudge import accept_rows, recount
 from turno_lms.ingestion.staging import open_trial, stage
 from turno_lms.ingestion.tables import Chunk, Headings, RowsChunk, TextRow, same_heading
 from turno_lms.ingestion.transform import Transform
-from turno_lms.lenders.formats import CsvFormat
 from turno_lms.lenders.schema import FileKind, Lender
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
@@ -139,16 +137,15 @@ def _check_reason(reason: str) -> None:
 
 
 def _corrected(reject: Row, kind: FileKind, headings: Headings, correction: Correction) -> Chunk:
-    delimiter = kind.format.delimiter if isinstance(kind.format, CsvFormat) else ","
     line = correction.line if correction.line is not None else reject["raw_text"]
     try:
-        (cells,) = csv.reader(io.StringIO(line, newline=""), delimiter=delimiter, strict=True)
-    except (csv.Error, ValueError) as error:
-        message = f"reject {reject['reject_id']}: a correction is one line, delimited by {delimiter!r}"
+        cells = row_of_text(line, kind, headings)
+    except ValueError as error:
+        message = f"reject {reject['reject_id']}: a correction is one line as the file writes it: {error}"
         raise RejectError(message) from error
     for heading, text in correction.cells.items():
         _put(cells, _position(headings, heading), text)
-    return RowsChunk(reject["row_number"], [cells], delimiter)
+    return RowsChunk(reject["row_number"], [cells], delimiter_of(kind))
 
 
 def _position(headings: Headings, wanted: str) -> int:

@@ -19,6 +19,7 @@ from turno_lms.ingestion.readers.fixed_width import FixedWidthFile
 from turno_lms.ingestion.readers.kinds import check_archive, check_kind
 from turno_lms.ingestion.readers.passwords import connection_password
 from turno_lms.ingestion.readers.records import RecordFile
+from turno_lms.ingestion.readers.rows import delimiter_of
 from turno_lms.ingestion.readers.sheets import SheetFile
 from turno_lms.ingestion.readers.text import TextFile
 from turno_lms.ingestion.refusals import FileRefusedError
@@ -183,16 +184,12 @@ def _table(place: str, opened: Callable[[], Source], kind: FileKind, chunk_rows:
     searched = takewhile(lambda row: not (ends and sections.starts_with(row[1], ends)), top)
     headings = find_headings(searched, kind, place)
     below = [row for row in top if row[0] > headings.row_number]
-    first = [RowsChunk(below[0][0], [row for _, row in below], _delimiter(kind))] if below else []
+    first = [RowsChunk(below[0][0], [row for _, row in below], delimiter_of(kind))] if below else []
     chunks: Iterator[Chunk] = chain(first, source.chunks(chunk_rows))
     if ends:
         chunks = sections.before(chunks, ends, place)
     above += [row for row in top if row[0] < headings.row_number]
     return Table(_with_values(headings, kind, above, opened, place), chunks)
-
-
-def _delimiter(kind: FileKind) -> str:
-    return kind.format.delimiter if isinstance(kind.format, CsvFormat) else ","
 
 
 def _with_values(

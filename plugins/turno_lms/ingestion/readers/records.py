@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,14 @@ class RecordFile:
 
     def _refusal(self, number: int, found: str) -> FileRefusedError:
         return FileRefusedError(FileError.UNREADABLE_FILE, f"{self._name}: line {number} {found}")
+
+
+def cells_of(text: str, keys: Iterable[str]) -> TextRow:
+    """The cells of one record under these keys. Raises ValueError for a text that is no JSON object."""
+    record = exact_json(text)
+    if not isinstance(record, dict):
+        raise ValueError("it is no object of keys and values")
+    return [cell_text(_value(record, key)) for key in keys]
 
 
 def cell_text(value: Any) -> str:

@@ -31,7 +31,7 @@ MODELS = {
 
 _EVERY_TABLE = """
 select string_agg(format('%I.%I', schemaname, tablename), ', ') as tables
-from pg_tables where schemaname in ('raw', 'base', 'core')
+from pg_tables where schemaname in ('raw', 'base', 'core') and tablename <> 'core_warehouse_cluster'
 """
 
 

@@ -32,6 +32,9 @@ RESOLUTION_KINDS = (
 )
 """What core_payment_sighting.resolution_error may say."""
 
+SETTLEMENT_DAYS = 7
+"""How many days apart the sightings of one payment may be dated: a capture on a Friday, settled after the holidays."""
+
 _FILLED_TABLES = ("sighting_read", "new_sighting", "payment_unit")
 _WORKING_TABLES = (*_FILLED_TABLES, "conflict")
 
@@ -135,5 +138,10 @@ class _IdentityStep:
 
     def _do(self, name: str, **values: object) -> int:
         """Execute a statement of sql/ and return the number of rows it wrote."""
-        parameters = {"run": self._run.label, "resolution_kinds": list(RESOLUTION_KINDS), **values}
+        parameters = {
+            "run": self._run.label,
+            "resolution_kinds": list(RESOLUTION_KINDS),
+            "settlement_days": SETTLEMENT_DAYS,
+            **values,
+        }
         return self._conn.execute(STATEMENTS[name], parameters).rowcount

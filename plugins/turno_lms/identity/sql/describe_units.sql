@@ -1,8 +1,9 @@
-insert into payment_unit (unit, founder, channel_order, stream, source_key, channels, reference_kinds)
+insert into payment_unit (unit, founder, channel_order, lender, stream, source_key, channels, reference_kinds)
 select
     founder.unit,
     founder.native_reference,
     founder.channel_order,
+    founder.lender,
     founder.stream,
     founder.source_key,
     whole.channels,

@@ -162,7 +162,11 @@ def test_property(step: DbtProject, holds: Callable[[DbtProject], None]) -> None
 
 
 PLANTED = {
-    "pairs within one channel": ("pair_by_source_key", "not seen.channels && class.channels\n        and", ""),
+    "pairs within one channel": (
+        "pair_by_source_key",
+        "not seen.channels && class.channels\n        and",
+        "",
+    ),
     "pairs different references": (
         "pair_by_source_key",
         "and not seen.reference_kinds && class.reference_kinds",

@@ -3,7 +3,7 @@
 STATE := $(or $(TURNO_STATE),$(CURDIR)/.turno)
 BIN := $(STATE)/venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo demo-once test lint faults lock lock-check clean
+.PHONY: help bootstrap demo demo-once test lint faults bench lock lock-check clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,9 @@ lint: bootstrap ## style, types and SQL
 
 faults: bootstrap ## the long fault campaigns: processes killed while money is posted (ROUNDS=20)
 	@"$(BIN)/python" -m tests.faults.campaign --rounds $(or $(ROUNDS),20)
+
+bench: bootstrap ## measure one area beside its peer (AREA=ingestion; benchmarks/README.md lists them)
+	@"$(BIN)/python" -m benchmarks $(AREA)
 
 lock: bootstrap ## write the locked requirements anew from the .in files
 	@scripts/lock.sh

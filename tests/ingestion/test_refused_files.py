@@ -23,8 +23,9 @@ from turno_lms.domain.states import FileError
 from turno_lms.ingestion import readers
 from turno_lms.ingestion.load import FileRefusedError
 from turno_lms.ingestion.readers import open_table
+from turno_lms.lenders.formats import CsvFormat
 from turno_lms.lenders.registry import LenderRegistry
-from turno_lms.lenders.schema import CsvFormat, FileKind
+from turno_lms.lenders.schema import FileKind
 
 UGRO_PREFIX = "lenders/ugro/repayment_statement/"
 WITHOUT_AMOUNTS = tuple(heading for heading in GB_HEADINGS if not heading.startswith("Amount"))

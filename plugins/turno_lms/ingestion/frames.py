@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from turno_lms.ingestion import columns
 from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
-from turno_lms.lenders.schema import CsvFormat, FileKind, LayoutRule, Lender
+from turno_lms.lenders.formats import CsvFormat
+from turno_lms.lenders.schema import FileKind, LayoutRule, Lender
 
 if TYPE_CHECKING:
     import polars as pl

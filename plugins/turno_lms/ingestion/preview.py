@@ -24,7 +24,8 @@ from turno_lms.ingestion.readers import open_table, text_records
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.tables import ROWS_TO_SEARCH, NumberedRow
 from turno_lms.ingestion.transform import SetAside, Tally, Transform
-from turno_lms.lenders.schema import CsvFormat, Lender
+from turno_lms.lenders.formats import CsvFormat
+from turno_lms.lenders.schema import Lender
 
 if TYPE_CHECKING:
     import polars as pl

@@ -14,7 +14,8 @@ from python_calamine import CalamineError, CalamineWorkbook
 from turno_lms.domain.states import FileError
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.tables import ROWS_TO_SEARCH, Chunk, NumberedRow, Table, TextRow, find_headings
-from turno_lms.lenders.schema import CsvFormat, FileKind, XlsxFormat
+from turno_lms.lenders.formats import CsvFormat, XlsxFormat
+from turno_lms.lenders.schema import FileKind
 
 CHUNK_ROWS = 50_000
 MAX_WORKBOOK_BYTES = 50_000_000

@@ -28,7 +28,7 @@ from turno_lms.ingestion.staging import write_set_aside
 from turno_lms.ingestion.tables import ROWS_TO_SEARCH, Chunk
 from turno_lms.ingestion.transform import SetAside
 from turno_lms.ingestion.verdicts import Verdict
-from turno_lms.lenders.schema import CsvFormat
+from turno_lms.lenders.formats import CsvFormat
 from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 

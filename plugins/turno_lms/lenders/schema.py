@@ -4,7 +4,6 @@ These types are the whole language; docs and checks follow from them. `registry`
 pydantic finds into messages with file, line and hint.
 """
 
-import difflib
 import hashlib
 import json
 import re
@@ -14,13 +13,14 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from croniter import croniter  # type: ignore[import-untyped]  # ships no types
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from turno_lms.domain.money import AmountError, rupees
 from turno_lms.domain.names import check_slug
 from turno_lms.lenders.date_formats import check_date_formats
 from turno_lms.lenders.expressions import Formula, FormulaError, amounts_in, parse_formula
+from turno_lms.lenders.formats import CsvFormat, XlsxFormat
+from turno_lms.lenders.parts import Name, Part, Text, wrong
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
@@ -32,8 +32,6 @@ ReferenceMeaning = Literal["razorpay", "cashfree", "bank_reference", "own"]
 PostingPolicy = Literal["at_once", "after_recon", "never"]
 PaymentStatus = Literal["collected", "failed", "pending", "reversed", "other"]
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Name = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9]*(_[a-z0-9]+)*$", max_length=40)]
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
 FieldPath = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*$", max_length=200)]
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -46,31 +44,6 @@ STANDARD_TYPES = {
 }  # fmt: skip
 """The standard columns a mapping can fill, each with the one type it may have."""
 _LOOK_AROUND = re.compile(r"\(\?[^:]|\\[1-9]")
-
-
-def wrong(message: str, *place: str) -> PydanticCustomError:
-    """A complaint about a key some steps below the part being checked: it is told with that key's line."""
-    return PydanticCustomError("wrong", "{message}", {"message": message, "place": place})
-
-
-class Part(BaseModel):
-    """Base of every part of a mapping."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys(cls, data: Any) -> Any:
-        """Name an unknown key together with the known one it resembles."""
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        unknown = [str(key) for key in data if key not in known] if isinstance(data, dict) else []
-        if unknown:
-            close = difflib.get_close_matches(unknown[0], known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
-            raise PydanticCustomError(
-                "unknown_key", "unknown key {key}; {hint}", {"key": unknown[0], "hint": hint}
-            )
-        return data
 
 
 class Fineract(Part):
@@ -266,21 +239,6 @@ class S3Place(Part):
         if prefix.startswith(RESERVED_PREFIXES):
             raise ValueError(f"{' and '.join(RESERVED_PREFIXES)} hold our own objects")
         return prefix
-
-
-class CsvFormat(Part):
-    """Delimited text. UTF-8 is read with or without a byte order mark; UTF-16 needs one."""
-
-    type: Literal["csv"]
-    encoding: Literal["utf-8", "utf-16", "cp1252"] = "utf-8"
-    delimiter: Literal[",", ";", "|", "\t", "~"] = ","
-
-
-class XlsxFormat(Part):
-    """A workbook: the named sheet, or the first one that holds the headings."""
-
-    type: Literal["xlsx"]
-    sheet: Text | None = None
 
 
 class LayoutRule(Part):

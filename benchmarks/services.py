@@ -32,8 +32,7 @@ def postgres_server() -> Iterator[Databases]:
             postgres.stop(process)
 
 
-@contextmanager
-def warehouse(databases: Databases, name: str = "warehouse") -> Iterator[str]:
+def warehouse(databases: Databases, name: str = "warehouse") -> str:
     """The address (superuser) of a migrated, empty warehouse whose roles can log in."""
     from turno_lms.warehouse.migrate import migrate
 
@@ -41,7 +40,7 @@ def warehouse(databases: Databases, name: str = "warehouse") -> Iterator[str]:
     migrate(databases.url(name))
     for role in ROLES:
         databases.ensure_role(role)
-    yield databases.url(name)
+    return databases.url(name)
 
 
 @contextmanager

@@ -164,12 +164,12 @@ def test_property(step: DbtProject, holds: Callable[[DbtProject], None]) -> None
 PLANTED = {
     "pairs within one channel": (
         "pair_by_source_key",
-        "not seen.channels && class.channels\n        and",
+        "not partner.channels && class.channels\n        and",
         "",
     ),
     "pairs different references": (
         "pair_by_source_key",
-        "and not seen.reference_kinds && class.reference_kinds",
+        "and not partner.reference_kinds && class.reference_kinds",
         "",
     ),
     "forgets earlier occurrences": ("found_payments", "coalesce(known.occurrence, 0)", "0"),

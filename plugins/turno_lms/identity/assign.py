@@ -36,7 +36,7 @@ SETTLEMENT_DAYS = 7
 """How many days apart the sightings of one payment may be dated: a capture on a Friday, settled after the holidays."""
 
 _FILLED_TABLES = ("sighting_read", "new_sighting", "payment_unit")
-_WORKING_TABLES = (*_FILLED_TABLES, "conflict")
+_WORKING_TABLES = (*_FILLED_TABLES, "partner", "conflict")
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,9 @@ class _IdentityStep:
         self._do("join_by_reference")
         frozen = self._do("freeze")
         for place in self._places_waiting():
+            self._conn.execute("truncate partner")
+            self._do("find_partners", channel_order=place)
+            self._conn.execute("analyze partner")
             while self._do("pair_by_source_key", channel_order=place):
                 pass
             self._do("found_payments", channel_order=place)

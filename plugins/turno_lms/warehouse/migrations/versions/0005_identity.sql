@@ -13,6 +13,10 @@ comment on column core.core_payment_identity.is_posting_channel is
 create unique index core_payment_identity_one_founder
 on core.core_payment_identity (posting_key) where matched_by = 'first_sight';
 
+-- What was linked to a payment is looked up with it.
+create index core_payment_decision_linked
+on core.core_payment_decision (linked_posting_key) where linked_posting_key is not null;
+
 -- Transaction ids mean something in the cluster that gave them only; a dump carries them into another one.
 create table core.core_warehouse_cluster (
     system_identifier bigint primary key

@@ -31,7 +31,7 @@ MODELS = {
 
 _EVERY_TABLE = """
 select string_agg(format('%I.%I', schemaname, tablename), ', ') as tables
-from pg_tables where schemaname in ('raw', 'base', 'core')
+from pg_tables where schemaname in ('raw', 'base', 'core') and tablename <> 'core_warehouse_cluster'
 """
 
 
@@ -62,6 +62,10 @@ class DbtProject:
     def build(self, tag: str, *flags: str) -> None:
         """Build the models of one group together with their data tests."""
         self.dbt("build", "--select", f"tag:{tag}", "--exclude-resource-type", "unit_test", *flags)
+
+    def run(self, tag: str) -> None:
+        """Build the models of one group and leave their data tests for later: half the time."""
+        self.dbt("run", "--select", f"tag:{tag}")
 
     def build_warehouse(self, *flags: str) -> IdentityReport:
         """What the DAG build_warehouse does: base, identities, core."""
@@ -99,7 +103,8 @@ class DbtProject:
     def _folders(self) -> list[str]:
         where = {"project": PROJECT, "profiles": PROJECT}
         folders = [text for name, path in where.items() for text in (f"--{name}-dir", str(path))]
-        return [*folders, "--target-path", str(self.output), "--log-path", str(self.output), "--quiet"]
+        output = ["--target-path", str(self.output), "--log-path", str(self.output), "--quiet"]
+        return [*folders, *output, "--no-write-json"]  # writing the manifest is a quarter of a small build
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from psycopg.types.json import Jsonb
 
 from tests.dbt.landing import (
     AXLE,
+    AXLE_WEBHOOKS,
     GB,
     UGRO,
     Channel,
     FileRow,
+    LenderSetup,
     RazorpayPayment,
     put_file,
     put_lender,
@@ -28,6 +31,7 @@ from turno_lms.ingestion import superseded
 from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import connect
 
+RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "restore-from-dump.md"
 DAY = date(2026, 1, 5)
 KEY = keys.source_key("axle", "AXL300001", DAY, "100.00")
 PAYMENT = RazorpayPayment("pay_1", notes={"loan_id": "AXL300001"})
@@ -167,6 +171,73 @@ def test_new_settings_of_a_lender_reach_its_payments(axle: DbtProject) -> None:
     assert (row["payment_type_id"], row["posting_block"]) == (7, "awaiting_recon")
 
 
+def test_evidence_does_not_become_money_when_the_mapping_changes_the_posting_channel(
+    axle: DbtProject,
+) -> None:
+    """The report of the 7th tells of the webhook's payment of the 5th by another name: one rupee, under two keys."""
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    put_file(axle.conn, "axle", "statement", [FileRow("AXL300001", date="2026-01-07")])
+    report_key = keys.source_key("axle", "AXL300001", date(2026, 1, 7), "100.00")
+    assert payment(axle, report_key)["posting_block"] == "evidence_only"
+    posts_by_file = tuple(
+        replace(channel, posts=channel.name == "file:statement") for channel in AXLE.channels
+    )
+    put_lender(axle.conn, replace(AXLE, channels=posts_by_file))
+    assert payment(axle, report_key)["posting_block"] == "evidence_only"
+    assert axle.payments()[KEY]["posting_block"] == "evidence_only"
+    put_file(axle.conn, "axle", "statement", [FileRow("AXL300001", date="2026-01-09")])
+    new_key = keys.source_key("axle", "AXL300001", date(2026, 1, 9), "100.00")
+    assert payment(axle, new_key)["posting_block"] is None
+    put_lender(axle.conn, AXLE)
+    assert payment(axle)["posting_block"] is None
+
+
+def test_a_channel_that_a_lender_gains_resolves_what_other_lenders_were_told_of_its_loans(
+    project: DbtProject,
+) -> None:
+    """GB's URL is told of a loan of AXLE, whose mapping does not name the gateway yet."""
+    for lender in (replace(GB, webhooks=AXLE_WEBHOOKS), replace(AXLE, channels=AXLE.channels[1:])):
+        put_lender(project.conn, lender)
+    put_loan(project.conn, "AXL300001", 3)
+    put_webhook(project.conn, "gb", PAYMENT.event())
+    project.build_warehouse()
+    assert project.payments() == {}
+    put_lender(project.conn, AXLE)
+    assert payment(project)["posting_block"] is None
+
+
+def test_a_new_cut_over_reaches_a_payment_whose_loan_went_to_another_lender(axle: DbtProject) -> None:
+    """It stays with the lender it was frozen under, and a person has said so; that lender's money is historic now."""
+    put_lender(axle.conn, GB)
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    payment(axle)
+    moved = axle.conn.execute("select fineract_loan_id as number from base.base_loan").fetchone()
+    put_loan(axle.conn, "AXL300001", 1, number=(moved or {})["number"])
+    assert axle.build_warehouse().conflicts_opened == 0
+    assert axle.payments()[KEY]["lender"] == "axle"
+    put_lender(axle.conn, replace(AXLE, post_from=date(2026, 2, 1)))
+    assert payment(axle)["posting_block"] == "historic"
+
+
+def test_a_word_for_no_reference_makes_two_instalments_no_single_one(project: DbtProject) -> None:
+    """January's and February's rows of a loan say the same nothing; its amount is the same, so nothing would show."""
+    words = {
+        "razorpay": ("NA", "n.a.", "#N/A", "-", "0", "NULL", "5.02E+13"),
+        "bank_reference": ("NA", "NEFT", "#REF!", "0.00", "----", "5.02E13"),
+    }
+    for number, meaning in enumerate(words, start=1):
+        channel = Channel("file:nach", "nach_debits", posts=True, sub_reference_id_is=meaning)
+        put_lender(project.conn, LenderSetup(f"lender{number}", number, (channel,)))
+        for word in words[meaning]:
+            loan_id = f"{meaning} {word}"
+            put_loan(project.conn, loan_id, number)
+            days = ("2026-01-05", "2026-02-05")
+            rows = [FileRow(loan_id, "5499.00", date=day, sub_reference_id=word) for day in days]
+            put_file(project.conn, f"lender{number}", "nach", rows)
+    project.build_warehouse()
+    assert [row["posting_block"] for row in project.payments().values()] == [None] * 2 * (7 + 6)
+
+
 def test_a_stream_that_the_mapping_no_longer_has_is_never_posted(axle: DbtProject) -> None:
     put_webhook(axle.conn, "axle", PAYMENT.event())
     payment(axle)
@@ -274,15 +345,44 @@ def test_the_count_check_names_what_a_build_lost(axle: DbtProject, damage: str, 
         check_money_path(axle.app)
 
 
+def test_a_row_that_no_build_has_read_for_hours_is_named_though_every_build_says_it_is_done(
+    axle: DbtProject,
+) -> None:
+    """A build that selects nothing is green and leaves its horizon where it was."""
+    axle.build_warehouse()
+    put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
+    axle.conn.execute("update raw.raw_payment_file set _loaded_at = _loaded_at - interval '7 hours'")
+    with pytest.raises(MoneyPathError, match="1 accepted rows of files are not in core_payment_sighting"):
+        check_money_path(axle.app)
+
+
 def test_rows_loaded_after_the_build_are_the_next_builds(axle: DbtProject) -> None:
     axle.build_warehouse()
     put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
     assert check_money_path(axle.app).faults == []
 
 
-def test_a_dump_restored_into_another_cluster_is_refused_with_what_to_do(project: DbtProject) -> None:
+def test_ids_that_this_cluster_has_not_reached_are_refused(project: DbtProject) -> None:
     put_lender(project.conn, UGRO)
     put_file(project.conn, "ugro", "statement", [FileRow("UGR200001")])
     project.conn.execute("update raw.raw_payment_file set _txid = _txid + 1000000")
-    with pytest.raises(AssertionError, match=r"raw\.raw_payment_file.*set _txid = 3.*--full-refresh"):
+    with pytest.raises(AssertionError, match=r"raw\.raw_payment_file.*restore-from-dump"):
         project.build("money_path_base")
+
+
+def test_a_dump_of_another_cluster_is_refused_until_its_runbook_was_followed(axle: DbtProject) -> None:
+    """This cluster's counter has passed the dump's ids; what landed before it did would lie behind the horizon."""
+    put_webhook(axle.conn, "axle", PAYMENT.event())
+    axle.build_warehouse()
+    axle.conn.execute("update core.core_warehouse_cluster set system_identifier = 1")
+    for table in ("base.base_razorpay_event", "base.base_gateway_payment", "core.core_payment_sighting"):
+        axle.conn.execute(f"update {table} set _read_horizon = _read_horizon + 20")  # noqa: S608  # listed above
+    put_webhook(axle.conn, "axle", replace(PAYMENT, payment_id="pay_2").event())
+    axle.conn.execute(
+        "do $$ begin for n in 1..20 loop perform pg_current_xact_id(); commit; end loop; end $$"
+    )
+    with pytest.raises(AssertionError, match=r"another PostgreSQL cluster.*restore-from-dump"):
+        axle.build("money_path_base")
+    axle.conn.execute(RUNBOOK.read_text(encoding="utf-8").split("```sql\n")[1].split("```")[0])
+    axle.build_warehouse("--full-refresh")
+    assert axle.payments().keys() == {KEY, f"{KEY}-o2"}

@@ -29,7 +29,7 @@ insert into core.core_payment_sighting (
     is_historic, seen_at, _txid, _read_horizon
 ) values (
     %(native_reference)s, %(channel)s, %(stream)s, %(lender)s, %(stated)s, %(loan_id)s, %(resolution_error)s,
-    %(business_date)s, %(amount)s, %(source_key)s, %(recon_match_key)s, %(gateway)s, %(bank)s, 'captured',
+    %(business_date)s, %(amount)s, %(source_key)s, %(recon_match_key)s, %(gateway)s, %(bank)s, %(status)s,
     %(is_collection)s, false, now(), pg_current_xact_id()::text::bigint, 0
 )
 """
@@ -50,10 +50,12 @@ class Seen:
     bank: str | None = None
     resolution_error: str | None = None
     is_collection: bool = True
+    status: str = "captured"
+    month: int = 1
 
     @property
     def business_date(self) -> date:
-        return date(2026, 1, self.day)
+        return date(2026, self.month, self.day)
 
     @property
     def source_key(self) -> str | None:

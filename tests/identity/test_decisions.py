@@ -65,6 +65,59 @@ def test_a_decision_sticks_for_sightings_that_come_later(held: DbtProject) -> No
     assert posting_keys(held.conn)["position:2:2"] == SECOND
 
 
+def test_a_linked_key_takes_no_payment_that_carries_a_reference(project: DbtProject) -> None:
+    """The bank's file said one payment twice. Then the gateway, which posts, tells of two: the second is held again."""
+    put_lender(project.conn, ONE)
+    bank = Seen("position:1:1", channel="file:bank", stream="online")
+    put_sightings(project.conn, [bank, replace(bank, native_reference="position:1:2")])
+    project.assign()
+    link(project.app, SECOND, KEY, "sent twice", "asha")
+    hooks = [
+        Seen(f"razorpay:pay_{n}", channel="razorpay", stream="online", gateway=f"razorpay:pay_{n}")
+        for n in (1, 2)
+    ]
+    put_sightings(project.conn, hooks)
+    report = project.assign()
+    assert (report.payments, report.held) == (1, 1)
+    assert {posting_keys(project.conn)[hook.native_reference] for hook in hooks} == {KEY, THIRD}
+
+
+def test_a_linked_key_takes_no_row_of_the_channel_that_posts(project: DbtProject) -> None:
+    put_lender(project.conn, ONE)
+    statement = Seen("position:1:1", channel="file:statement")
+    put_sightings(project.conn, [statement, replace(statement, native_reference="position:1:2")])
+    project.assign()
+    link(project.app, SECOND, KEY, "sent twice", "asha")
+    put_sightings(project.conn, [replace(NACH, native_reference=f"position:2:{n}") for n in (1, 2)])
+    project.assign()
+    assert {posting_keys(project.conn)[f"position:2:{n}"] for n in (1, 2)} == {KEY, THIRD}
+
+
+def test_what_was_linked_to_a_payment_counts_as_its_own_reference(project: DbtProject) -> None:
+    """pay_2 is linked to the bank's payment: pay_3 is other money, not a second name of it."""
+    put_lender(project.conn, ONE)
+    bank = Seen("position:1:1", channel="file:bank", stream="online", bank="UTR1")
+    hook = Seen("razorpay:pay_2", channel="razorpay", stream="online", gateway="razorpay:pay_2", bank="UTR2")
+    put_sightings(project.conn, [bank, hook])
+    project.assign()
+    link(project.app, SECOND, KEY, "the bank's two names", "asha")
+    put_sightings(
+        project.conn, [replace(hook, native_reference="razorpay:pay_3", gateway="razorpay:pay_3", bank=None)]
+    )
+    assert project.assign().held == 1
+
+
+def test_a_key_that_may_still_be_posted_is_not_linked_before_the_next_build(held: DbtProject) -> None:
+    """Its conflict is newer than core_transaction_data: a claim at this moment would post it beside the other."""
+    held.build("money_path_core")
+    put_sightings(held.conn, [replace(NACH, amount="99.00")])
+    held.assign()
+    with pytest.raises(DecisionError, match="run build_warehouse"):
+        link(held.app, KEY, SECOND, "sent twice", "asha")
+    held.build("money_path_core")
+    link(held.app, KEY, SECOND, "sent twice", "asha")
+
+
 def test_keys_that_do_not_wait_for_a_person_are_not_decided(held: DbtProject) -> None:
     with pytest.raises(DecisionError, match="no posting key"):
         release(held.app, "unheard-of", "why not", "asha")

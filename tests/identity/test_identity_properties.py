@@ -162,10 +162,14 @@ def test_property(step: DbtProject, holds: Callable[[DbtProject], None]) -> None
 
 
 PLANTED = {
-    "pairs within one channel": ("pair_by_source_key", "not payment.channels && class.channels and", ""),
+    "pairs within one channel": (
+        "pair_by_source_key",
+        "not partner.channels && class.channels\n        and",
+        "",
+    ),
     "pairs different references": (
         "pair_by_source_key",
-        "and not payment.reference_kinds && class.reference_kinds",
+        "and not partner.reference_kinds && class.reference_kinds",
         "",
     ),
     "forgets earlier occurrences": ("found_payments", "coalesce(known.occurrence, 0)", "0"),

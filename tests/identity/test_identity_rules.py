@@ -1,13 +1,16 @@
 """The rules of "Identity: one rupee, one row", one by one."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from psycopg.errors import UniqueViolation
 
 from tests.dbt.landing import put_lender
-from tests.dbt.project import DbtProject
+from tests.dbt.project import RUN, DbtProject
 from tests.identity.sightings import ONE, TWO, Seen, open_exceptions, posting_keys, put_sightings
-from turno_lms.identity.assign import LOCK
+from turno_lms.identity.assign import LOCK, IdentityReport, assign_identities
+from turno_lms.warehouse.connection import connect
 
 HOOK = Seen("razorpay:pay_1", channel="razorpay", stream="online", gateway="razorpay:pay_1")
 REPORT = Seen("file:one:report:pay_1", channel="file:report", stream="online", gateway="razorpay:pay_1")
@@ -148,6 +151,57 @@ def test_one_bank_reference_on_two_gateway_payments_is_a_conflict(step: DbtProje
     assert open_exceptions(step.conn) == {("identity_conflict", HOOK.source_key)}
 
 
+def test_a_bank_reference_that_came_late_and_contradicts_the_pair_is_a_conflict(step: DbtProject) -> None:
+    """Two equal payments: the file has seen the one with UTR1, the webhook tells of the one with UTR2, at first without
+    saying so. When the file brings UTR2 too, both of its rows stand under one key: one posting for two payments."""
+    row = Seen("position:4:1", channel="file:bank", stream="online", bank="UTR1")
+    see(step, row)
+    frozen = see(step, HOOK)
+    assert set(frozen.values()) == {HOOK.source_key}
+    see(step, replace(HOOK, bank="UTR2"))
+    assert open_exceptions(step.conn) == {("identity_conflict", HOOK.source_key)}
+    see(step, replace(row, native_reference="position:4:2", bank="UTR2"))
+    assert open_exceptions(step.conn) == {("identity_conflict", HOOK.source_key)}
+
+
+def test_one_gateway_payment_may_have_another_bank_reference_in_another_system(step: DbtProject) -> None:
+    see(step, replace(HOOK, bank="601012345678"), replace(REPORT, bank="UTR1"))
+    assert open_exceptions(step.conn) == set()
+
+
+@pytest.mark.parametrize(("month", "day", "agrees"), [(1, 12, True), (1, 13, False), (2, 5, False)])
+def test_a_reference_that_comes_back_after_a_week_is_a_conflict(
+    step: DbtProject, month: int, day: int, agrees: bool
+) -> None:
+    """A mapping that takes the mandate's reference for the payment's would make one payment of every instalment."""
+    see(step, replace(NACH, bank="MANDATE7"))
+    later = replace(NACH, native_reference="position:2:1", bank="MANDATE7", month=month, day=day)
+    frozen = see(step, later)
+    assert set(frozen.values()) == {NACH.source_key}
+    assert open_exceptions(step.conn) == (set() if agrees else {("identity_conflict", str(NACH.source_key))})
+
+
+def test_lenders_whose_slug_and_loan_id_run_together_do_not_share_a_payment(step: DbtProject) -> None:
+    """`one` + `1L7` and `one1` + `L7` are one text, and so one source key; the streams have the same name."""
+    put_lender(step.conn, replace(ONE, slug="one1", product_id=13))
+    mine = Seen("position:1:1", loan_id="1L7")
+    theirs = Seen("position:2:1", channel="file:statement", lender="one1", loan_id="L7")
+    assert mine.source_key == theirs.source_key
+    frozen = see(step, mine, theirs)
+    assert set(frozen.values()) == {mine.source_key, f"{mine.source_key}-o2"}
+    assert open_exceptions(step.conn) == {("possible_duplicate", f"{mine.source_key}-o2")}
+
+
+def test_a_blank_row_is_evidence_of_the_money_that_stayed_rather_than_of_what_went_back(
+    step: DbtProject,
+) -> None:
+    """The first attempt was refunded, the second stayed; the bank's file knows the second only."""
+    second = replace(HOOK, native_reference="razorpay:pay_2", gateway="razorpay:pay_2")
+    see(step, replace(HOOK, status="refunded"), second)
+    frozen = see(step, BANK)
+    assert frozen[BANK.native_reference] == frozen[second.native_reference]
+
+
 @pytest.mark.parametrize("change", [{"day": 6}, {"amount": "99.00"}, {"loan_id": "ONE000002"}])
 def test_a_later_derivation_that_differs_is_a_conflict_and_never_another_key(
     step: DbtProject, change: dict[str, str | int]
@@ -217,3 +271,27 @@ def test_the_report_counts_what_was_done(step: DbtProject) -> None:
     # payments: the hook with its report, and two NACH rows, the second held; the statement pairs with the first
     assert (report.sightings_read, report.identities, report.payments, report.held) == (6, 5, 3, 1)
     assert (report.paired_by_source_key, report.unresolved_opened, report.conflicts_opened) == (1, 1, 0)
+
+
+def test_two_runs_at_once_take_turns_and_number_occurrences_without_a_gap(step: DbtProject) -> None:
+    put_sightings(step.conn, [replace(NACH, native_reference=f"position:1:{n}") for n in range(5)])
+    with ThreadPoolExecutor() as pool:
+        reports = list(pool.map(lambda _: assign_in_own_connection(step), range(4)))
+    assert sorted(report.identities for report in reports) == [0, 0, 0, 5]
+    keys = {f"{NACH.source_key}-o{n}" for n in range(2, 6)}
+    assert set(posting_keys(step.conn).values()) == {NACH.source_key, *keys}
+
+
+def assign_in_own_connection(step: DbtProject) -> IdentityReport:
+    with connect(step.app_url) as conn:
+        return assign_identities(conn, RUN)
+
+
+def test_a_second_founder_of_a_posting_key_is_refused_by_the_table_itself(step: DbtProject) -> None:
+    see(step, NACH)
+    with pytest.raises(UniqueViolation, match="one_founder"):
+        step.conn.execute(
+            "insert into core.core_payment_identity select 'other', posting_key, source_key, occurrence, lender, loan_id,"
+            " business_date, amount, stream, channel, null, null, matched_by, null, now(), 3, true"
+            " from core.core_payment_identity"
+        )

@@ -1,9 +1,20 @@
 {% macro refuse_foreign_transaction_ids() %}
     {#-
-      A dump restored into another cluster brings transaction ids that this cluster has yet to reach. New rows would
-      then count as read already and be skipped without a word, so nothing runs until they are set back.
+      A dump restored into another cluster brings transaction ids that mean nothing here. New rows would count as read
+      already and be skipped without a word, so nothing runs until they are set back. The cluster's own name is asked
+      first: its counter passes the dump's ids by itself, and rows that landed before it did stay behind the horizon.
     -#}
     {%- if execute -%}
+        {%- set home -%}
+            select 1 from {{ source("state", "core_warehouse_cluster") }} as home
+            inner join pg_control_system() as control on home.system_identifier = control.system_identifier
+        {%- endset -%}
+        {%- if run_query(home).rows | length != 1 -%}
+            {%- do exceptions.raise_compiler_error(
+                "Rows carry transaction ids of another PostgreSQL cluster: the warehouse was restored from a dump."
+                ~ " Nothing is built until docs/runbooks/restore-from-dump.md was followed."
+            ) -%}
+        {%- endif -%}
         {%- set tables = [
             source("landing", "raw_payment_file"),
             source("landing", "raw_razorpay_api"),
@@ -23,9 +34,8 @@
         {%- if foreign -%}
             {%- do exceptions.raise_compiler_error(
                 "Rows carry transaction ids that this PostgreSQL cluster has not reached: " ~ foreign | join(", ")
-                ~ ". The warehouse was restored from another cluster's dump. As its owner run `update <table> set _txid = 3`"
-                ~ " for each table that has the column, then `dbt build --full-refresh`; until then nothing is built"
-                ~ " (docs/runbooks/restore-from-dump.md)."
+                ~ ". The warehouse was restored from another cluster's dump. Nothing is built until"
+                ~ " docs/runbooks/restore-from-dump.md was followed to its end."
             ) -%}
         {%- endif -%}
     {%- endif -%}

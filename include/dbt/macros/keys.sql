@@ -31,11 +31,24 @@
 
 {% macro comparable_reference(text) -%}
     {#-
-      A bank's reference (RRN, UTR) in the form that may be compared, or null: what stands for "none", and what a
-      spreadsheet reduced to 5.02E+13, would make different payments look equal.
+      A bank's reference (RRN, UTR) in the form that may be compared, or null: what stands for "none" (0, NA, NEFT: no
+      text without a digit above 0 is a payment's own), and what a spreadsheet reduced to 5.02E+13, would make different
+      payments look equal.
     -#}
     case
-        when upper({{ trimmed(text) }}) !~ '^(|0+|-+|NA|N/A|NIL|NONE|NULL|[0-9]+([.][0-9]+)?E[+][0-9]+)$'
+        when
+            {{ text }} ~ '[1-9]'
+            and upper({{ trimmed(text) }}) !~ '^([0-9]+[.][0-9]+E[+]?[0-9]+|[0-9]+E[+][0-9]+)$'
             then upper({{ trimmed(text) }})
+    end
+{%- endmacro %}
+
+{% macro gateway_payment_reference(gateway, text) -%}
+    {#- A file's word for a gateway's payment, or null: what stands for "none" is no payment. Ids keep their case. -#}
+    case
+        when
+            {{ text }} ~ '[1-9A-Za-z]'
+            and upper({{ trimmed(text) }}) !~ '^(#?N[./]?A[.]?|NAN|NIL|NONE|NULL|[0-9]+([.][0-9]+)?E[+]?[0-9]+)$'
+            then {{ gateway }} || ':' || {{ trimmed(text) }}
     end
 {%- endmacro %}

@@ -33,8 +33,11 @@ RESOLUTION_KINDS = (
 )
 """What core_payment_sighting.resolution_error may say."""
 
+SETTLEMENT_DAYS = 7
+"""How many days apart the sightings of one payment may be dated: a capture on a Friday, settled after the holidays."""
+
 _FILLED_TABLES = ("sighting_read", "new_sighting", "payment_unit")
-_WORKING_TABLES = (*_FILLED_TABLES, "conflict")
+_WORKING_TABLES = (*_FILLED_TABLES, "partner", "conflict")
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,9 @@ class _IdentityStep:
         self._do("join_by_reference")
         frozen = self._do("freeze")
         for place in self._places_waiting():
+            self._conn.execute("truncate partner")
+            self._do("find_partners", channel_order=place)
+            self._conn.execute("analyze partner")
             while self._do("pair_by_source_key", channel_order=place):
                 pass
             self._do("found_payments", channel_order=place)
@@ -136,5 +142,10 @@ class _IdentityStep:
 
     def _do(self, name: str, **values: object) -> int:
         """Execute a statement of sql/ and return the number of rows it wrote."""
-        parameters = {"run": self._run.label, "resolution_kinds": list(RESOLUTION_KINDS), **values}
+        parameters = {
+            "run": self._run.label,
+            "resolution_kinds": list(RESOLUTION_KINDS),
+            "settlement_days": SETTLEMENT_DAYS,
+            **values,
+        }
         return self._conn.execute(STATEMENTS[name], parameters).rowcount

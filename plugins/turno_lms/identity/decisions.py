@@ -33,7 +33,8 @@ def link(conn: WarehouseConnection, posting_key: str, to: str, reason: str, acto
     """Say that a held or conflicting payment is the same money as `to`: it is never posted under its own key.
 
     What was linked to `posting_key` before follows it. Raises DecisionError when a key is unknown or linked already,
-    when `posting_key` was released or waits for nobody, and when its posting has begun.
+    when `posting_key` was released or waits for nobody, when its posting has begun, and while it still may begin: the
+    conflict is newer than the last build of core_transaction_data.
     """
     with conn.transaction():
         standing, target = _lock_and_look(conn, posting_key), _lock_and_look(conn, to)
@@ -50,6 +51,10 @@ def link(conn: WarehouseConnection, posting_key: str, to: str, reason: str, acto
                 f"{posting_key} is posted or being posted: have it reversed in Fineract first"
             )
         _refuse_without_question(standing)
+        if standing["may_be_posted"]:
+            raise DecisionError(
+                f"core_transaction_data still lets {posting_key} be posted: run build_warehouse, then link it"
+            )
         conn.execute(STATEMENTS["follow_link"], {"key": posting_key, "to": to})
         _decide(conn, "link", {"key": posting_key, "to": to, "reason": reason, "actor": actor})
 

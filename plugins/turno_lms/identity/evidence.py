@@ -1,9 +1,13 @@
 """The count check before the asset that starts posting: evidence from the tables, not from the colour of a task."""
 
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 
 from turno_lms.identity.statements import STATEMENTS
 from turno_lms.warehouse.connection import WarehouseConnection
+
+PATIENCE = timedelta(hours=6)
+"""After which an accepted row must have been read: longer than a load or a build is allowed to take."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def check_money_path(conn: WarehouseConnection) -> EvidenceReport:
     decisions made since are the next build's.
     """
     scope = conn.execute(STATEMENTS["evidence_scope"]).fetchone()
-    counts = conn.execute(STATEMENTS["evidence"], scope).fetchone()
+    counts = conn.execute(STATEMENTS["evidence"], {**(scope or {}), "patience": PATIENCE}).fetchone()
     report = EvidenceReport(**(counts or {}))
     if report.faults:
         raise MoneyPathError(

@@ -100,10 +100,13 @@ select
     typed.payment_id,
     typed.sub_reference_id,
     coalesce(
-        case when typed.payment_id_is in ('razorpay', 'cashfree') then typed.payment_id_is || ':' || typed.payment_id end,
+        case
+            when typed.payment_id_is in ('razorpay', 'cashfree')
+                then {{ gateway_payment_reference('typed.payment_id_is', 'typed.payment_id') }}
+        end,
         case
             when typed.sub_reference_id_is in ('razorpay', 'cashfree')
-                then typed.sub_reference_id_is || ':' || typed.sub_reference_id
+                then {{ gateway_payment_reference('typed.sub_reference_id_is', 'typed.sub_reference_id') }}
         end
     ) as gateway_payment_reference,
     coalesce(

@@ -35,6 +35,12 @@ with touched as (
     select known.native_reference
     from {{ this }} as known
     inner join ({{ changed_subjects(['lender']) }}) as changed on known.lender = changed.subject
+    union
+    -- and what another lender was told of a loan of the changed one
+    select known.native_reference
+    from {{ this }} as known
+    inner join {{ ref('base_loan') }} as loan on known.stated_loan_id = loan.loan_id
+    inner join ({{ changed_subjects(['lender']) }}) as changed on loan.lender = changed.subject
     {% endif %}
 ),
 

@@ -4,6 +4,7 @@
         tags=["money_path_core"],
         indexes=[
             {"columns": ["loan_id"]},
+            {"columns": ["lender"]},
             {"columns": ["reconciliation_status"]},
             {"columns": ["posting_block"]},
             {"columns": ["_txid"]},
@@ -20,6 +21,11 @@ with touched as (
     inner join {{ source('state', 'core_payment_identity') }} as identity
         on sighting.native_reference = identity.native_reference
     where sighting.{{ touched_since() }}
+    union
+    -- a payment stays with the lender it was frozen under, whatever its sightings say now
+    select payment.posting_key
+    from {{ this }} as payment
+    inner join ({{ changed_subjects(['lender']) }}) as changed on payment.lender = changed.subject
     union
     {{ changed_subjects(['identity', 'decision', 'reconciliation']) }}
     {% else %}
@@ -68,7 +74,8 @@ member as (
         {{ payment_status_rank('sighting.payment_status') }} as status_rank,
         sighting.seen_at,
         coalesce(stream.stream, identity.stream) as stream,
-        coalesce(stream.is_posting_channel, false) as is_posting_channel,
+        -- both then and now: evidence of a time when another channel posted never becomes money of its own
+        identity.is_posting_channel and coalesce(stream.is_posting_channel, false) as is_posting_channel,
         recon.native_reference is not null as is_matched,
         superseded.subject is not null as is_superseded
     from member_key

@@ -1,10 +1,10 @@
-insert into payment_unit (unit, founder, channel_order, stream, source_key, channels, reference_kinds)
+insert into payment_unit (unit, founder, channel_order, source_key, pairs_under, channels, reference_kinds)
 select
     founder.unit,
     founder.native_reference,
     founder.channel_order,
-    founder.stream,
     founder.source_key,
+    concat_ws('|', founder.lender, founder.stream, founder.source_key) as pairs_under,
     whole.channels,
     whole.reference_kinds
 from (

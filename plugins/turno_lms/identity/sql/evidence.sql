@@ -1,10 +1,13 @@
--- Rows that were loaded, and decisions that were made, after the build read its input are the next build's.
+-- Rows that were loaded, and decisions that were made, after the build read its input are the next build's; but a row
+-- that has waited longer than any build or load may last was skipped, even by a model that says it has read nothing.
 with accepted as (
     select sighting.native_reference
     from raw.raw_payment_file as landed
     left join core.core_payment_sighting as sighting
         on landed._file_id = sighting.file_id and landed._row_number = sighting.row_number
-    where landed._txid >= %(file_from)s and landed._txid < %(file_until)s
+    where
+        landed._txid >= %(file_from)s
+        and (landed._txid < %(file_until)s or landed._loaded_at < now() - %(patience)s)
 ),
 
 sighted as (

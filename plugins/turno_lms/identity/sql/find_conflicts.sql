@@ -99,13 +99,20 @@ reason as (
         jsonb_build_object(
             'rule', 'sightings_disagree',
             'native_reference', told.native_reference,
-            'first_sight', jsonb_build_array(founder.loan_id, founder.amount),
-            'this_sighting', jsonb_build_array(told.loan_id, told.amount)
+            'first_sight', jsonb_build_array(founder.loan_id, founder.business_date, founder.amount),
+            'this_sighting', jsonb_build_array(told.loan_id, told.business_date, told.amount)
         )
     from sighting_now as told
     inner join core.core_payment_identity as founder
         on told.posting_key = founder.posting_key and founder.matched_by = 'first_sight'
-    where not told.is_linked and (told.loan_id, told.amount) is distinct from (founder.loan_id, founder.amount)
+    where
+        not told.is_linked
+        and (
+            (told.loan_id, told.amount) is distinct from (founder.loan_id, founder.amount)
+            -- a reference that comes back after the slowest settlement is no payment's own: a column that repeats
+            -- would make one payment of every instalment
+            or abs(told.business_date - founder.business_date) > %(settlement_days)s
+        )
     union all
     select
         told.effective_key,
@@ -116,6 +123,22 @@ reason as (
     where not told.is_linked
     group by told.effective_key, split_part(told.gateway_payment_reference, ':', 1)
     having count(distinct told.gateway_payment_reference) > 1
+    union all
+    -- paired while one of them had no bank reference yet; under one gateway payment two systems may name it differently
+    select
+        told.effective_key,
+        jsonb_build_object(
+            'rule', 'several_bank_references',
+            'references', jsonb_build_array(
+                least(told.bank_reference, other.bank_reference), greatest(told.bank_reference, other.bank_reference)
+            )
+        )
+    from sighting_now as told
+    inner join sighting_now as other on told.posting_key = other.posting_key
+    where
+        not told.is_linked
+        and told.bank_reference <> other.bank_reference
+        and told.gateway_payment_reference is distinct from other.gateway_payment_reference
     union all
     -- the other key is told of it too, for a person decides which of the two is the money
     select

@@ -6,7 +6,7 @@ with decided as (
 
 insert into core.core_payment_identity (
     native_reference, posting_key, source_key, occurrence, lender, loan_id, business_date, amount, stream, channel,
-    gateway_payment_reference, bank_reference, matched_by, held_as
+    is_posting_channel, gateway_payment_reference, bank_reference, matched_by, held_as
 )
 select
     sighting.native_reference,
@@ -19,6 +19,7 @@ select
     sighting.amount,
     sighting.stream,
     sighting.channel,
+    sighting.is_posting_channel,
     sighting.gateway_payment_reference,
     sighting.bank_reference,
     case

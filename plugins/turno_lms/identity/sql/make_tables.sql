@@ -8,6 +8,7 @@ create temporary table new_sighting (
     channel text not null,
     channel_order integer not null,
     stream text not null,
+    is_posting_channel boolean not null,
     lender text not null,
     loan_id text not null,
     business_date date not null,
@@ -22,14 +23,26 @@ create temporary table payment_unit (
     unit text primary key,
     founder text not null,
     channel_order integer not null,
-    stream text not null,
     source_key text not null,
+    pairs_under text not null,
     channels text[] not null,
     reference_kinds text[] not null,
     posting_key text,
     occurrence integer,
     matched_by text,
     is_frozen boolean not null default false
+);
+
+-- The payments that the units at one place may pair with. `pairs_under` is lender, stream and source key in one column: the
+-- planner takes several for independent, expects no row, and compares everything with everything.
+create temporary table partner (
+    posting_key text primary key,
+    pairs_under text not null,
+    occurrence integer not null,
+    is_linked boolean not null,
+    is_gone boolean not null,
+    channels text[] not null,
+    reference_kinds text[] not null
 );
 
 create temporary table conflict (posting_key text primary key, reasons jsonb);

@@ -6,6 +6,7 @@ select
     sighting.channel,
     channel.channel_order,
     sighting.stream,
+    channel.is_posting_channel,
     sighting.lender,
     sighting.loan_id,
     sighting.business_date,
@@ -18,6 +19,7 @@ inner join (
     select
         stream.lender,
         stream.channel,
+        stream.is_posting_channel,
         row_number() over (
             partition by stream.lender, stream.stream order by stream.is_posting_channel desc, stream.channel
         ) as channel_order

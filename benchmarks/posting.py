@@ -1,0 +1,250 @@
+"""Posting against a bare keep-alive client: the same repayments to the same stand-in at 50 ms, 16 calls in flight.
+
+Ours is the shipped path, as the DAG runs it: claim, plan, four chunks of four threads in a process each, over a durable
+PostgreSQL, with leases, ledger and API log. The peer is a `requests.Session` in each of 16 threads that posts
+bodies made beforehand and looks at the status. Rounds alternate, so that what else the machine does meets both.
+
+`vs_bare_client` is the median of the rounds' ratios; `limit_per_second` is what 16 calls of 50 ms allow at most.
+`vs_bare_client_faults` has 1 % of each class of fault switched on for ours alone. CPU is of the posting processes.
+"""
+
+import json
+import multiprocessing
+import os
+import secrets
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from pathlib import Path
+from queue import SimpleQueue
+
+import requests
+
+from local_stack import postgres
+from local_stack.health import answers
+from local_stack.processes import LOOPBACK, free_port, spawn, stop_child, wait_until
+from tests.fineract.loan_book import make_loans, standin_client
+from tests.posting.payments import add_payment, create_transaction_table
+from turno_lms.domain.runs import RunContext
+from turno_lms.posting.claim import claim
+from turno_lms.posting.plan import plan_chunks
+from turno_lms.posting.proof import prove
+from turno_lms.posting.settings import PostingSettings
+from turno_lms.posting.worker import Poster
+from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.migrate import migrate
+
+LATENCY_MS = 50
+CHUNKS, THREADS = 4, 4  # as dags/post_repayments.py
+IN_FLIGHT = CHUNKS * THREADS
+ROUNDS = 4
+LOANS, PAYMENTS_EACH = 250, 10  # of each side in each round: 10 000 repayments in all
+FAULT_LOANS = 100
+FAULT_RATE = "0.01"
+FAULTS = (
+    "drop_before", "drop_after", "error_before", "error_after", "bad_gateway", "unavailable", "loan_locked", "conflict",
+)  # fmt: skip
+FIRST_DAY = date(2026, 1, 1)
+RUN = RunContext("bench", "posting")
+# a fault costs its look-up and its wait, not minutes of patience: what is measured is work, not sleep
+SETTINGS = replace(PostingSettings(), threads=THREADS, first_wait=0.05, longest_wait=0.5)
+
+
+def run() -> Mapping[str, float | int]:
+    """Measure; returns the figures of the bench line."""
+    with (
+        tempfile.TemporaryDirectory(prefix="turno-bench-") as name,
+        _servers(Path(name)) as (warehouse, fineract),
+    ):
+        return _measure(warehouse, fineract)
+
+
+def _measure(warehouse: str, fineract: str) -> dict[str, float | int]:
+    bare_rates, our_rates, cpu_ms = [], [], []
+    loans = _Loans(fineract)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(CHUNKS, mp_context=context) as pool, connect(warehouse, autocommit=True) as conn:
+        create_transaction_table(conn)
+        _post_ours(pool, conn, warehouse, fineract, loans.make_ours(IN_FLIGHT), 1)  # imports and caches
+        for _ in range(ROUNDS):
+            rate, cpu = _post_ours(pool, conn, warehouse, fineract, loans.make_ours(LOANS), PAYMENTS_EACH)
+            our_rates.append(rate)
+            cpu_ms.append(cpu)
+            bare_rates.append(_post_bare(fineract, loans.make(LOANS), PAYMENTS_EACH))
+        with _weather(fineract, FAULTS):
+            faults_rate, _ = _post_ours(
+                pool, conn, warehouse, fineract, loans.make_ours(FAULT_LOANS), PAYMENTS_EACH
+            )
+        started = time.perf_counter()
+        differences = len(prove(conn, standin_client(fineract), loans.ours, RUN).differences)
+        proof_seconds = time.perf_counter() - started
+    bare = statistics.median(bare_rates)
+    return {
+        "vs_bare_client": round(
+            statistics.median(map(lambda ours, bare: ours / bare, our_rates, bare_rates)), 3
+        ),
+        "vs_bare_client_faults": round(faults_rate / bare, 3),
+        "posted": ROUNDS * LOANS * PAYMENTS_EACH,
+        "posted_per_second": round(statistics.median(our_rates)),
+        "bare_per_second": round(bare),
+        "limit_per_second": IN_FLIGHT * 1000 // LATENCY_MS,
+        "cpu_ms_per_call": round(statistics.median(cpu_ms), 2),
+        "proof_seconds": round(proof_seconds, 2),
+        "differences": differences,
+    }
+
+
+# ---------------------------------------------------------------- ours
+
+
+def _post_ours(  # noqa: PLR0917
+    pool: ProcessPoolExecutor,
+    conn: WarehouseConnection,
+    warehouse: str,
+    fineract: str,
+    loans: list[str],
+    each: int,
+) -> tuple[float, float]:
+    """Repayments per second from the claim to the last outcome, and CPU milliseconds per repayment."""
+    for loan_id in loans:
+        for number in range(each):
+            add_payment(conn, loan_id, _amount(number), _day(number))
+    started = time.perf_counter()
+    claim(conn, RUN)
+    chunks = plan_chunks(conn, CHUNKS)
+    while chunks:
+        reports = list(pool.map(_post_chunk, chunks, [warehouse] * len(chunks), [fineract] * len(chunks)))
+        chunks = plan_chunks(conn, CHUNKS)
+    seconds = time.perf_counter() - started
+    posted = conn.execute(
+        "select count(*) as n from core.core_transaction_data_processed where loan_id = any(%s) and outcome = 'posted'",
+        (loans,),
+    ).fetchone()
+    expected = len(loans) * each
+    if posted != {"n": expected}:
+        raise RuntimeError(f"{posted} of {expected} repayments posted")
+    return expected / seconds, 1000 * sum(reports) / expected
+
+
+def _post_chunk(loan_ids: list[str], warehouse: str, fineract: str) -> float:
+    """One task of the DAG; returns the CPU seconds it took."""
+    from turno_lms.fineract.hook import (
+        FineractHook,
+    )  # over a second of imports: paid in the round before the first
+
+    connection = {"conn_type": "http", "host": fineract, "login": "mifos", "password": "password"}
+    os.environ["AIRFLOW_CONN_TURNO_FINERACT"] = json.dumps(connection)
+    started = time.process_time()
+    Poster(lambda: connect(warehouse, autocommit=True), FineractHook().client, RUN, SETTINGS).post(loan_ids)
+    return time.process_time() - started
+
+
+# ---------------------------------------------------------------- the peer
+
+
+def _post_bare(fineract: str, loans: list[str], each: int) -> float:
+    """The same POSTs by 16 threads with a keep-alive session each, one loan at a time as its lock asks."""
+    work: SimpleQueue[list[tuple[str, dict[str, object], str]]] = SimpleQueue()
+    for loan_id in loans:
+        url = f"{fineract}/loans/external-id/{loan_id}/transactions?command=repayment"
+        work.put([(url, _body(number), secrets.token_hex(16)) for number in range(each)])
+
+    def post() -> None:
+        with requests.Session() as session:
+            session.auth = ("mifos", "password")
+            session.headers["Fineract-Platform-TenantId"] = "default"
+            while not work.empty():
+                for url, body, key in work.get():
+                    posted = {**body, "externalId": key}
+                    session.post(
+                        url, json=posted, headers={"Idempotency-Key": f"{key}-a1"}, timeout=60
+                    ).raise_for_status()
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        for thread in [pool.submit(post) for _ in range(IN_FLIGHT)]:
+            thread.result()
+    return len(loans) * each / (time.perf_counter() - started)
+
+
+def _body(number: int) -> dict[str, object]:
+    return {
+        "transactionDate": f"{_day(number):%Y-%m-%d}", "transactionAmount": _amount(number), "paymentTypeId": 1,
+        "receiptNumber": secrets.token_hex(8), "dateFormat": "yyyy-MM-dd", "locale": "en",
+    }  # fmt: skip
+
+
+def _amount(number: int) -> str:
+    return f"{1000 + number}.00"
+
+
+def _day(number: int) -> date:
+    return FIRST_DAY + timedelta(days=number)
+
+
+# ---------------------------------------------------------------- the servers
+
+
+class _Loans:
+    """Fresh loans for each measurement, so that no side meets longer histories than the other."""
+
+    def __init__(self, fineract: str):
+        self._client = standin_client(fineract)
+        self._made = 0
+        self.ours: list[str] = []
+
+    def make(self, how_many: int) -> list[str]:
+        names = [f"B{self._made + number:05}" for number in range(how_many)]
+        self._made += how_many
+        make_loans(self._client, names, Decimal(100_000))
+        return names
+
+    def make_ours(self, how_many: int) -> list[str]:
+        """Loans that the proof is to look at afterwards."""
+        made = self.make(how_many)
+        self.ours += made
+        return made
+
+
+@contextmanager
+def _servers(folder: Path) -> Iterator[tuple[str, str]]:
+    """A durable warehouse and a stand-in that takes its time over each repayment."""
+    password = {postgres.SUPERUSER: secrets.token_hex(8)}
+    server = postgres.PostgresServer(folder / "postgres", free_port(), password, dies_with_parent=True)
+    database = server.start(folder / "postgres.log")
+    port = free_port()
+    fineract = f"http://{LOOPBACK}:{port}/fineract-provider/api/v1"
+    where = ["--port", str(port), "--state", str(folder / "fineract.sqlite")]
+    standin = spawn([sys.executable, "-m", "local_stack.fineract", *where], log=folder / "fineract.log")
+    try:
+        server.databases.ensure_database("warehouse")
+        warehouse = server.databases.url("warehouse")
+        migrate(warehouse)
+        if not wait_until(lambda: answers(fineract), seconds=30):
+            raise RuntimeError("the stand-in did not start")
+        with _weather(fineract):
+            yield warehouse, fineract
+    finally:
+        stop_child(standin)
+        postgres.stop(database)
+
+
+@contextmanager
+def _weather(fineract: str, faults: tuple[str, ...] = ()) -> Iterator[None]:
+    """Latency of repayments, and with it 1 % of each of `faults`."""
+    standin = fineract.removesuffix("/fineract-provider/api/v1") + "/standin"
+    rules: list[dict[str, object]] = [{"requests": "repayment", "latency_ms": LATENCY_MS}]
+    rules += [{"requests": "repayment", "fault": fault, "rate": FAULT_RATE} for fault in faults]
+    settings = {"retry_pauses_ms": [20, 40]}
+    requests.put(f"{standin}/settings", json=settings, timeout=5).raise_for_status()
+    for rule in rules:
+        requests.post(f"{standin}/rules", json=rule, timeout=5).raise_for_status()
+    yield
+    requests.delete(f"{standin}/rules", timeout=5).raise_for_status()

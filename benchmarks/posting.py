@@ -14,7 +14,6 @@ import os
 import secrets
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -24,10 +23,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from queue import SimpleQueue
+from tempfile import TemporaryDirectory
 
 import requests
 
-from local_stack import postgres
+from benchmarks.services import postgres_server, warehouse
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, free_port, spawn, stop_child, wait_until
 from tests.fineract.loan_book import make_loans, standin_client
@@ -39,7 +39,6 @@ from turno_lms.posting.proof import prove
 from turno_lms.posting.settings import PostingSettings
 from turno_lms.posting.worker import Poster
 from turno_lms.warehouse.connection import WarehouseConnection, connect
-from turno_lms.warehouse.migrate import migrate
 
 LATENCY_MS = 50
 CHUNKS, THREADS = 4, 4  # as dags/post_repayments.py
@@ -59,28 +58,28 @@ SETTINGS = replace(PostingSettings(), threads=THREADS, first_wait=0.05, longest_
 
 def run() -> Mapping[str, float | int]:
     """Measure; returns the figures of the bench line."""
-    with (
-        tempfile.TemporaryDirectory(prefix="turno-bench-") as name,
-        _servers(Path(name)) as (warehouse, fineract),
-    ):
-        return _measure(warehouse, fineract)
+    with _servers() as (warehouse_url, fineract):
+        return _measure(warehouse_url, fineract)
 
 
-def _measure(warehouse: str, fineract: str) -> dict[str, float | int]:
+def _measure(warehouse_url: str, fineract: str) -> dict[str, float | int]:
     bare_rates, our_rates, cpu_ms = [], [], []
     loans = _Loans(fineract)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(CHUNKS, mp_context=context) as pool, connect(warehouse, autocommit=True) as conn:
+    with (
+        ProcessPoolExecutor(CHUNKS, mp_context=context) as pool,
+        connect(warehouse_url, autocommit=True) as conn,
+    ):
         create_transaction_table(conn)
-        _post_ours(pool, conn, warehouse, fineract, loans.make_ours(IN_FLIGHT), 1)  # imports and caches
+        _post_ours(pool, conn, warehouse_url, fineract, loans.make_ours(IN_FLIGHT), 1)  # imports and caches
         for _ in range(ROUNDS):
-            rate, cpu = _post_ours(pool, conn, warehouse, fineract, loans.make_ours(LOANS), PAYMENTS_EACH)
+            rate, cpu = _post_ours(pool, conn, warehouse_url, fineract, loans.make_ours(LOANS), PAYMENTS_EACH)
             our_rates.append(rate)
             cpu_ms.append(cpu)
             bare_rates.append(_post_bare(fineract, loans.make(LOANS), PAYMENTS_EACH))
         with _weather(fineract, FAULTS):
             faults_rate, _ = _post_ours(
-                pool, conn, warehouse, fineract, loans.make_ours(FAULT_LOANS), PAYMENTS_EACH
+                pool, conn, warehouse_url, fineract, loans.make_ours(FAULT_LOANS), PAYMENTS_EACH
             )
         started = time.perf_counter()
         differences = len(prove(conn, standin_client(fineract), loans.ours, RUN).differences)
@@ -107,7 +106,7 @@ def _measure(warehouse: str, fineract: str) -> dict[str, float | int]:
 def _post_ours(  # noqa: PLR0917
     pool: ProcessPoolExecutor,
     conn: WarehouseConnection,
-    warehouse: str,
+    warehouse_url: str,
     fineract: str,
     loans: list[str],
     each: int,
@@ -120,7 +119,7 @@ def _post_ours(  # noqa: PLR0917
     claim(conn, RUN)
     chunks = plan_chunks(conn, CHUNKS)
     while chunks:
-        reports = list(pool.map(_post_chunk, chunks, [warehouse] * len(chunks), [fineract] * len(chunks)))
+        reports = list(pool.map(_post_chunk, chunks, [warehouse_url] * len(chunks), [fineract] * len(chunks)))
         chunks = plan_chunks(conn, CHUNKS)
     seconds = time.perf_counter() - started
     posted = conn.execute(
@@ -133,7 +132,7 @@ def _post_ours(  # noqa: PLR0917
     return expected / seconds, 1000 * sum(reports) / expected
 
 
-def _post_chunk(loan_ids: list[str], warehouse: str, fineract: str) -> float:
+def _post_chunk(loan_ids: list[str], warehouse_url: str, fineract: str) -> float:
     """One task of the DAG; returns the CPU seconds it took."""
     from turno_lms.fineract.hook import (
         FineractHook,
@@ -142,7 +141,9 @@ def _post_chunk(loan_ids: list[str], warehouse: str, fineract: str) -> float:
     connection = {"conn_type": "http", "host": fineract, "login": "mifos", "password": "password"}
     os.environ["AIRFLOW_CONN_TURNO_FINERACT"] = json.dumps(connection)
     started = time.process_time()
-    Poster(lambda: connect(warehouse, autocommit=True), FineractHook().client, RUN, SETTINGS).post(loan_ids)
+    Poster(lambda: connect(warehouse_url, autocommit=True), FineractHook().client, RUN, SETTINGS).post(
+        loan_ids
+    )
     return time.process_time() - started
 
 
@@ -214,26 +215,21 @@ class _Loans:
 
 
 @contextmanager
-def _servers(folder: Path) -> Iterator[tuple[str, str]]:
+def _servers() -> Iterator[tuple[str, str]]:
     """A durable warehouse and a stand-in that takes its time over each repayment."""
-    password = {postgres.SUPERUSER: secrets.token_hex(8)}
-    server = postgres.PostgresServer(folder / "postgres", free_port(), password, dies_with_parent=True)
-    database = server.start(folder / "postgres.log")
     port = free_port()
     fineract = f"http://{LOOPBACK}:{port}/fineract-provider/api/v1"
-    where = ["--port", str(port), "--state", str(folder / "fineract.sqlite")]
-    standin = spawn([sys.executable, "-m", "local_stack.fineract", *where], log=folder / "fineract.log")
-    try:
-        server.databases.ensure_database("warehouse")
-        warehouse = server.databases.url("warehouse")
-        migrate(warehouse)
-        if not wait_until(lambda: answers(fineract), seconds=30):
-            raise RuntimeError("the stand-in did not start")
-        with _weather(fineract):
-            yield warehouse, fineract
-    finally:
-        stop_child(standin)
-        postgres.stop(database)
+    with TemporaryDirectory(prefix="turno-bench-") as name, postgres_server() as databases:
+        folder = Path(name)
+        where = ["--port", str(port), "--state", str(folder / "fineract.sqlite")]
+        standin = spawn([sys.executable, "-m", "local_stack.fineract", *where], log=folder / "fineract.log")
+        try:
+            if not wait_until(lambda: answers(fineract), seconds=30):
+                raise RuntimeError("the stand-in did not start")
+            with warehouse(databases) as url, _weather(fineract):
+                yield url, fineract
+        finally:
+            stop_child(standin)
 
 
 @contextmanager

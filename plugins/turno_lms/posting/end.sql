@@ -15,7 +15,7 @@ ended as (
         and pending.fence = %(fence)s
         and not exists (
             select 1 from core.core_transaction_data_processed as earlier
-            where earlier.posting_key = pending.posting_key and earlier.outcome = 'posted'
+            where earlier.posting_key = pending.posting_key and earlier.outcome in ('posted', 'reversed')
         )
     returning pending.*
 ),
@@ -23,7 +23,7 @@ ended as (
 archived as (
     insert into core.core_fineract_transaction_archive (
         posting_key, lender, loan_id, business_date, amount, outcome, attempt, tries, fineract_transaction_id,
-        status_code, error_code, error_message, created_by_run, ended_by_run
+        status_code, error_code, error_message, kind, ended_by, created_by_run, ended_by_run
     )
     select
         posting_key,
@@ -38,6 +38,8 @@ archived as (
         %(status_code)s,
         %(error_code)s,
         %(error_message)s,
+        kind,
+        %(settled_by)s,
         created_by_run,
         %(run)s
     from ended
@@ -82,7 +84,7 @@ answered as (
 processed as (
     insert into core.core_transaction_data_processed as processed (
         posting_key, outcome, lender, loan_id, business_date, amount, fineract_transaction_id, attempts,
-        error_code, error_message, processed_by_run
+        error_code, error_message, kind, processed_by_run
     )
     select
         posting_key,
@@ -95,6 +97,7 @@ processed as (
         attempt,
         %(error_code)s,
         %(error_message)s,
+        kind,
         %(run)s
     from ended
     on conflict (posting_key) do update
@@ -108,6 +111,7 @@ processed as (
             attempts = excluded.attempts,
             error_code = excluded.error_code,
             error_message = excluded.error_message,
+            kind = excluded.kind,
             processed_at = now(),
             processed_by_run = excluded.processed_by_run,
             _txid = pg_current_xact_id()::text::bigint

@@ -10,7 +10,7 @@ from typing import Any
 from psycopg import Cursor
 
 from turno_lms.domain.runs import RunContext
-from turno_lms.domain.states import ExceptionKind, IntentState, PostingOutcome, advance
+from turno_lms.domain.states import ExceptionKind, IntentState, PostingOutcome, RepaymentKind, advance
 from turno_lms.fineract.leases import Lease, LeaseLostError
 from turno_lms.posting.intents import Ended, Intent, Open
 from turno_lms.warehouse.connection import Row, WarehouseConnection
@@ -100,6 +100,8 @@ def _intent(row: Row) -> Intent:
         tries=row["tries"] + 1,
         block=row["block"],
         seconds_since_last_try=None if since is None else float(since),
+        kind=RepaymentKind(row["kind"]),
+        is_stopped=row["is_stopped"],
     )
 
 
@@ -144,6 +146,7 @@ def end(
         "status_code": result.status_code,
         "error_code": result.error_code,
         "error_message": result.error_message,
+        "settled_by": result.settled_by,
         "exception_kind": ExceptionKind.POSTING_FAILED if result.outcome is PostingOutcome.FAILED else None,
         "questions": [ExceptionKind.POSTING_FAILED, ExceptionKind.POSTING_IN_DOUBT],
         "run": run.label,

@@ -23,18 +23,37 @@ head as (
         pending.tries,
         pending.next_try_at,
         pending.last_try_at,
+        pending.kind,
+        switch.is_stopped,
         case
             when payment.posting_key is null then 'superseded'
             when payment.posting_block is not null then payment.posting_block
             when
-                (payment.loan_id, payment.business_date, payment.amount)
-                <> (pending.loan_id, pending.business_date, pending.amount)
+                (
+                    coalesce(correction.loan_id, payment.loan_id),
+                    coalesce(correction.business_date, payment.business_date),
+                    coalesce(correction.amount, payment.amount)
+                ) <> (pending.loan_id, pending.business_date, pending.amount)
                 then 'changed'
         end as block
     from lease
     inner join core.core_fineract_pending_transactions as pending on lease.loan_id = pending.loan_id
-    left join core.core_transaction_data as payment on pending.posting_key = payment.posting_key
-    where pending.state <> 'in_doubt'
+    left join core.core_posting_correction as correction on pending.posting_key = correction.posting_key
+    left join core.core_transaction_data as payment
+        on coalesce(correction.original_posting_key, pending.posting_key) = payment.posting_key
+    cross join lateral (
+        select exists (
+            select 1 from core.core_posting_switch_standing as standing
+            where
+                standing.state = 'stopped'
+                and standing.lender in (pending.lender, '*')
+                and standing.channel in (pending.channel, '*')
+        ) as is_stopped
+    ) as switch
+    -- what is stopped stays where it is; what may have been sent is taken all the same, to be read back
+    where
+        pending.state <> 'in_doubt'
+        and (pending.state in ('in_flight', 'unknown') or not switch.is_stopped)
     order by pending.business_date, pending.created_at, pending.posting_key
     limit 1
     for update of pending
@@ -60,6 +79,8 @@ select
     head.state,
     head.attempt,
     head.tries,
+    head.kind,
+    head.is_stopped,
     head.block,
     taken.posting_key is not null as is_taken,
     extract(epoch from head.next_try_at - clock_timestamp()) as due_in_seconds,

@@ -267,6 +267,7 @@ def _repayment(intent: Intent, address: LoanAddress) -> Repayment:
         payment_type_id=intent.payment_type_id,
         receipt_number=intent.bank_reference,
         fineract_loan_id=address.fineract_loan_id,
+        kind=intent.kind,
     )
 
 

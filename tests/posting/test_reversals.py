@@ -1,6 +1,5 @@
 """Reversals against the stand-in Fineract: undone once, recorded, corrected under a key of their own."""
 
-from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -31,18 +30,16 @@ WRONG, RIGHT = "GB100001", "GB100002"
 
 
 @pytest.fixture
-def fineract(fineract_url: str) -> Iterator[FineractClient]:
+def fineract(fineract_url: str) -> FineractClient:
     client = standin_client(fineract_url, timeouts=Timeouts(2, 2))
     make_loans(client, [WRONG, RIGHT])
-    yield client
+    return client
 
 
 @pytest.fixture
-def post(
-    ledger_url: str, fineract_url: str, run: RunContext, ledger: WarehouseConnection
-) -> Iterator[Poster]:
+def post(ledger_url: str, fineract_url: str, run: RunContext, ledger: WarehouseConnection) -> Poster:
     post_by_stream(ledger, "gb", "file:nach_response")
-    yield Poster(
+    return Poster(
         lambda: connect(ledger_url, autocommit=True),
         lambda audit: standin_client(fineract_url, audit),
         run,

@@ -1,5 +1,7 @@
 """What people do about a repayment that posting could not end."""
 
+import threading
+
 import pytest
 
 from tests.fineract.tiny_fineract import Fault, TinyFineract
@@ -12,7 +14,7 @@ from turno_lms.fineract.repayments import Finding
 from turno_lms.posting import cases
 from turno_lms.posting.cases import CaseError
 from turno_lms.posting.claim import claim
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import WarehouseConnection, connect
 
 MEERA = RunContext("decide_repayment", "manual__2", "decide", actor="meera")
 
@@ -112,6 +114,30 @@ def test_a_refused_repayment_is_posted_again_under_its_next_attempt_and_the_same
     assert {sent["externalId"] for sent in tiny.sent} == {refused}
     assert [each["outcome"] for each in archive(ledger, refused)] == ["failed", "posted"]
     assert cases.parked(ledger) == []
+
+
+def test_a_repayment_that_a_worker_is_ending_as_posted_is_not_queued_again(
+    ledger: WarehouseConnection, ledger_url: str, tiny: TinyFineract, refused: str
+) -> None:
+    cases.repost(ledger, refused, RepaymentKind.REPAYMENT, "mended", MEERA)
+    refusals: list[str] = []
+
+    def repost_again() -> None:
+        with connect(ledger_url, autocommit=True) as conn:
+            try:
+                cases.repost(conn, refused, RepaymentKind.REPAYMENT, "impatient", MEERA)
+            except CaseError as refusal:
+                refusals.append(str(refusal))
+
+    with connect(ledger_url) as worker:
+        worker.execute("delete from core.core_fineract_pending_transactions")
+        person = threading.Thread(target=repost_again)
+        person.start()
+        person.join(0.3)
+        worker.execute("update core.core_transaction_data_processed set outcome = 'posted'")
+    person.join()
+    assert "did not end as failed" in refusals[0]
+    assert pending(ledger, refused) is None
 
 
 def test_money_on_a_written_off_loan_is_posted_as_a_recovery(

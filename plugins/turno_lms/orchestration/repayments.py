@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from turno_lms.domain.money import canonical_amount, rupees
 from turno_lms.domain.states import PostingOutcome, RepaymentKind, SwitchState
 from turno_lms.orchestration.connections import fineract_client
-from turno_lms.orchestration.runs import current_run, text_param
+from turno_lms.orchestration.runs import current_run, flag_param, text_param
 from turno_lms.warehouse.connection import connect
 
 CASE_ACTIONS = (
@@ -56,8 +56,8 @@ def check_manual_entries() -> dict[str, Any]:
         entries = read_form(params)
         preview = manual.preview(
             conn, client, entries,
-            duplicates_confirmed=params.get("duplicates_confirmed") is True,
-            excess_confirmed=params.get("excess_confirmed") is True,
+            duplicates_confirmed=flag_param("duplicates_confirmed"),
+            excess_confirmed=flag_param("excess_confirmed"),
         )  # fmt: skip
         if preview.faults:
             raise manual.ManualRepaymentError(preview.faults)
@@ -172,7 +172,7 @@ def ask_for_reversal() -> str | None:
 def _correction() -> Any:
     from turno_lms.posting.reversals import Correction
 
-    if get_current_context()["params"].get("post_a_correction") is not True:
+    if not flag_param("post_a_correction"):
         return None
     day, amount = text_param("correct_date"), text_param("correct_amount")
     return Correction(

@@ -43,6 +43,7 @@ update core.core_recon_exception
 set detail = detail || jsonb_build_object('decision', %s::text, 'decided_by', %s::text)
 where subject = %s and kind = any(%s) and state = 'open'
 """
+_QUEUED = "select from core.core_fineract_pending_transactions where posting_key = %s for update"
 _REPOST = Path(__file__).with_name("repost.sql").read_text(encoding="utf-8")
 _PARKED = Path(__file__).with_name("parked.sql").read_text(encoding="utf-8")
 _CLOSE = """
@@ -125,8 +126,10 @@ def repost(
     Its question stays open until it is posted. Raises CaseError for anything that has not failed.
     """
     with conn.transaction():
+        # waits for a worker that is ending it just now: what the ledger says is read after that
+        is_queued = conn.execute(_QUEUED, (posting_key,)).rowcount > 0
         values = {"key": posting_key, "kind": kind, "run": run.label}
-        if conn.execute(_REPOST, values).rowcount != 1:
+        if is_queued or conn.execute(_REPOST, values).rowcount != 1:
             raise CaseError(
                 f"{posting_key} did not end as failed, is queued again already, or is no payment any more: "
                 f"`turno payments show {posting_key}` says what it is"

@@ -141,6 +141,20 @@ create table core.core_posting_correction (
 comment on table core.core_posting_correction is
 'What is posted in place of a reversed repayment, under the original''s key with -rM; claimed when the reversal is done.';
 
+-- ---------------------------------------------------------------- the proof
+
+create table core.core_loan_proof (
+    loan_id text primary key,
+    snapshot_id bigint,
+    proved_at timestamptz not null,
+    proved_by_run text not null
+);
+comment on table core.core_loan_proof is
+'Up to which snapshot and moment a loan was proved, so that the daily proof looks at what has changed since.';
+create index core_transaction_data_processed_at on core.core_transaction_data_processed (processed_at);
+grant select, insert, update on core.core_loan_proof to turno_app;
+grant select on core.core_loan_proof to turno_dbt;
+
 grant select, insert on core.core_posting_switch, raw.raw_manual_repayment, core.core_posting_correction to turno_app;
 grant select on core.core_posting_switch_standing to turno_app, turno_dbt;
 grant select, insert, update on core.core_approval, core.core_reversal to turno_app;

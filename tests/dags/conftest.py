@@ -111,9 +111,9 @@ def run_dag(dag_bag: "DagBag", connections: None) -> RunDag:
         dag = dag_bag.dags[dag_id]
         for task in dag.tasks:
             task.retries = 0
-        empty_form = dict.fromkeys(
-            dag.params
-        )  # in one process the values of an earlier form would still be there
+        # in one process the values of an earlier form would still be there
+        types = {name: dag.params.get_param(name).schema.get("type") for name in dag.params}
+        empty_form = {name: False if kind == "boolean" else None for name, kind in types.items()}
         return _finished(dag.test(run_conf=empty_form | conf))
 
     return run

@@ -2,8 +2,9 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +18,9 @@ from turno_lms.lenders.apply import apply_lenders
 from turno_lms.lenders.registry import load_lenders
 from turno_lms.orchestration import repayments
 from turno_lms.warehouse.connection import WarehouseConnection
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
 
 FIRST, SECOND = "GB100151", "GB100152"
 MASTER = f"""umrn,loan_id,lender,valid_from,valid_to
@@ -225,6 +229,39 @@ def test_a_form_with_faults_lands_nothing(run_dag: RunDag, manual: WarehouseConn
     assert run_dag("post_manual_repayment", **{**FORM, "amount": "5,499"}).tasks["check_entries"] == "failed"
     assert run_dag("post_manual_repayment", **{**FORM, "loan_id": "GB9"}).tasks["check_entries"] == "failed"
     assert manual.execute("select count(*) as n from raw.raw_manual_repayment").fetchone() == {"n": 0}
+
+
+def test_marking_the_approval_as_success_lands_nothing(run_dag: RunDag, manual: WarehouseConnection) -> None:
+    large = {**FORM, "amount": "25000.01"}
+    for marked in ("approve", "approve|record_approval"):
+        run = run_dag("post_manual_repayment", **large, marked_as_success=marked)
+        assert run.tasks["approve"] == "success"
+        assert run.state == "failed"
+        assert run.tasks["land_entries"] in {"failed", "upstream_failed"}
+    assert manual.execute("select count(*) as n from raw.raw_manual_repayment").fetchone() == {"n": 0}
+    manual.commit()
+
+
+def test_what_the_approval_task_returns_names_the_person_who_answered(
+    dag_bag: "DagBag", connections: None, manual: WarehouseConnection
+) -> None:
+    asked = approvals.request(
+        manual,
+        "manual_repayment",
+        "r",
+        [],
+        RunContext("post_manual_repayment", "r", actor="asha"),
+        needed=True,
+    )
+    manual.commit()
+    event = {
+        "chosen_options": ["Approve"], "params_input": {}, "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": "7", "name": "meera"},
+    }  # fmt: skip
+    answer = dag_bag.dags["post_manual_repayment"].get_task("approve").execute_complete({}, event)
+    assert repayments.record_answer(asked.approval_id, answer) == "approved"
+    row = manual.execute("select requested_by, decided_by from core.core_approval").fetchone()
+    assert row == {"requested_by": "asha", "decided_by": "meera"}
 
 
 def test_only_another_persons_answer_is_stored_as_an_approval(

@@ -203,7 +203,7 @@ REVERSAL_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
     ReversalState.IN_FLIGHT: frozenset({ReversalState.IN_FLIGHT, ReversalState.DONE, ReversalState.REFUSED}),
     ReversalState.REFUSED: frozenset({ReversalState.REQUESTED, ReversalState.DROPPED}),
     ReversalState.DONE: frozenset(),
-    ReversalState.DROPPED: frozenset(),
+    ReversalState.DROPPED: frozenset({ReversalState.REQUESTED}),
 }
 
 APPROVAL_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {

@@ -5,7 +5,7 @@ with newest as (
         max(snapshot_id) as snapshot_id
     from raw.raw_fineract_loan_snapshot
     where external_id is not null
-    group by 1
+    group by upper(btrim(external_id))
 ),
 
 ledger as (
@@ -31,4 +31,4 @@ where
             and difference.kind = 'proof_difference'
             and difference.state = 'open'
     )
-order by 1
+order by loan_id

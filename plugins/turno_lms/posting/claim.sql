@@ -64,11 +64,5 @@ left join core.core_fineract_pending_transactions as pending
 where
     processed.posting_key is null
     and pending.posting_key is null
-    and not exists (
-        select 1 from core.core_posting_switch_standing as switch
-        where
-            switch.state <> 'open'
-            and switch.lender in (payment.lender, '*')
-            and switch.channel in (payment.channel, '*')
-    )
+    and core.posting_switch(payment.lender, payment.channel) = 'open'
 returning lender, amount

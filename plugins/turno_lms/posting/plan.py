@@ -13,13 +13,7 @@ where
     and pending.next_try_at <= clock_timestamp()
     and (
         pending.state in ('in_flight', 'unknown')
-        or not exists (
-            select 1 from core.core_posting_switch_standing as switch
-            where
-                switch.state = 'stopped'
-                and switch.lender in (pending.lender, '*')
-                and switch.channel in (pending.channel, '*')
-        )
+        or core.posting_switch(pending.lender, pending.channel) <> 'stopped'
     )
 group by pending.loan_id
 order by intents desc, pending.loan_id

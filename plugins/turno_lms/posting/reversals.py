@@ -99,7 +99,7 @@ def request_reversal(
         state = ReversalState.REQUESTED
         if before and ReversalState(before["state"]) in {ReversalState.REQUESTED, ReversalState.IN_FLIGHT}:
             raise ReversalError(f"{posting_key} is being reversed already ({before['state']})")
-        if before and before["state"] != ReversalState.DROPPED:
+        if before:
             state = advance(ReversalState(before["state"]), state)
         conn.execute(_REQUEST, {**posted, "reason": reason.strip(), "state": state, "actor": actor})
         return _correct(conn, posted, correction, reason, actor) if correction else None

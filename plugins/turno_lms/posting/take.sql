@@ -41,15 +41,7 @@ head as (
     left join core.core_posting_correction as correction on pending.posting_key = correction.posting_key
     left join core.core_transaction_data as payment
         on coalesce(correction.original_posting_key, pending.posting_key) = payment.posting_key
-    cross join lateral (
-        select exists (
-            select 1 from core.core_posting_switch_standing as standing
-            where
-                standing.state = 'stopped'
-                and standing.lender in (pending.lender, '*')
-                and standing.channel in (pending.channel, '*')
-        ) as is_stopped
-    ) as switch
+    cross join lateral (select core.posting_switch(pending.lender, pending.channel) = 'stopped' as is_stopped) as switch
     -- what is stopped stays where it is; what may have been sent is taken all the same, to be read back
     where
         pending.state <> 'in_doubt'

@@ -44,6 +44,9 @@ group by state
 """
 
 
+_OUTCOMES = (PostingOutcome.POSTED, PostingOutcome.FAILED, PostingOutcome.WITHDRAWN)
+
+
 class PostingStoppedError(RuntimeError):
     """The run cannot go on; every repayment not posted yet stays due for the next run."""
 
@@ -59,7 +62,7 @@ class PostingReport:
     def to_dict(self) -> dict[str, Any]:
         """For XCom."""
         return {
-            **{outcome.value: self.outcomes[outcome] for outcome in PostingOutcome},
+            **{outcome.value: self.outcomes[outcome] for outcome in _OUTCOMES},
             "rupees_posted": canonical_amount(self.rupees_posted),
             "still_open": self.still_open,
         }

@@ -28,6 +28,22 @@ from core.core_posting_switch
 order by lender, channel, switch_id desc;
 comment on view core.core_posting_switch_standing is 'The newest word on each lender and channel.';
 
+create function core.posting_switch(for_lender text, for_channel text) returns text
+language sql stable
+begin atomic
+select coalesce(
+    (
+        select standing.state
+        from core.core_posting_switch_standing as standing
+        where standing.lender in (for_lender, '*') and standing.channel in (for_channel, '*')
+        order by array_position(array['stopped', 'draining', 'open'], standing.state)
+        limit 1
+    ),
+    'open'
+);
+end;
+comment on function core.posting_switch is 'The strictest word that stands for a lender''s channel; open where there is none.';
+
 -- ---------------------------------------------------------------- the queue and the ledger
 
 alter table core.core_fineract_pending_transactions

@@ -8,8 +8,8 @@ sightings, identities and transactions agree is the asset `transactions_built` e
 
 It takes its work from tables, never from the event that woke it.
 
-**Starts:** when lender files, the UMRN master, loans or reconciliation results have changed, when the webhook
-receiver asks, and every 30 minutes.
+**Starts:** when lender files, the UMRN master, loans, manual entries or reconciliation results have changed,
+when the webhook receiver asks, and every 30 minutes.
 
 **Run again:** trigger it, or clear a failed task; any point is safe. To derive everything anew, run `dbt
 build --full-refresh` while this DAG is paused: nothing decided is lost, since identities and postings
@@ -25,6 +25,7 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, task
 from turno_lms.orchestration.assets import (
     LENDER_FILES_LOADED,
     LOANS_SNAPSHOTTED,
+    MANUAL_REPAYMENTS_ENTERED,
     TRANSACTIONS_BUILT,
     TRANSACTIONS_RECONCILED,
     UMRN_MASTER_LOADED,
@@ -38,7 +39,11 @@ with DAG(
     doc_md=__doc__,
     schedule=AssetOrTimeSchedule(
         timetable=ist("*/30 * * * *"),
-        assets=LENDER_FILES_LOADED | UMRN_MASTER_LOADED | LOANS_SNAPSHOTTED | TRANSACTIONS_RECONCILED,
+        assets=LENDER_FILES_LOADED
+        | UMRN_MASTER_LOADED
+        | LOANS_SNAPSHOTTED
+        | MANUAL_REPAYMENTS_ENTERED
+        | TRANSACTIONS_RECONCILED,
     ),
     start_date=START,
     catchup=False,

@@ -1,10 +1,12 @@
 """
 ### Post repayments to Fineract, each exactly once
 
-Claims every transaction that may be posted and has no outcome yet (`claim`), spreads the loans with due calls
-over chunks (`plan`), posts them, one call in flight per loan and oldest payment first (`post_chunk`), and
-proves for the loans it touched that Fineract and the ledger are in bijection (`prove`). The proof runs even
-when a chunk failed. A difference, or a chunk that failed, fails the run; the queue keeps what is left.
+Claims every transaction that may be posted and has no outcome yet, unless its lender and channel are switched
+off (`claim`, which also prepares the reversal of posted money that bounced, for a person to confirm), spreads
+the loans with due calls over chunks (`plan`), posts them, one call in flight per loan and oldest payment first
+(`post_chunk`), and proves for the loans it touched that Fineract and the ledger are in bijection (`prove`). The
+proof runs even when a chunk failed. A difference, or a chunk that failed, fails the run; the queue keeps what
+is left.
 
 The ledger in PostgreSQL decides what is sent, not the state of these tasks. If Fineract is down the calls
 stay queued and a later run goes on.
@@ -48,11 +50,13 @@ with DAG(
 
     @task(execution_timeout=LONG)
     def claim() -> dict[str, Any]:
-        """Make an intent for every transaction that may be posted."""
+        """Make an intent for every transaction that may be posted, and prepare the reversal of what went back."""
         from turno_lms.posting.claim import claim
+        from turno_lms.posting.reversals import prepare_reversals
         from turno_lms.warehouse.connection import connect
 
         with connect() as conn:
+            prepare_reversals(conn, current_run())
             return claim(conn, current_run()).to_dict()
 
     @task

@@ -136,10 +136,13 @@ class CommandProcessor:
             raise errors.uncaught("The stand-in was told to fail.")
         if conditions.fault is Fault.CONFLICT:
             raise errors.conflict("loan", target.loan_id)
+        if conditions.fault is Fault.REFUSED_503:
+            raise errors.refused_when_written_off()
+        latency_ms = conditions.latency_ms + (faults.LATE_MS if conditions.fault is Fault.LATE else 0)
         for pause in self._tries():
             version = loan_records.version_of(self._store, target.loan_id)
-            if conditions.latency_ms:
-                await asyncio.sleep(conditions.latency_ms / _MILLISECONDS)
+            if latency_ms:
+                await asyncio.sleep(latency_ms / _MILLISECONDS)
             try:
                 return self._change(operation, target, body, version)
             except _ConflictError:

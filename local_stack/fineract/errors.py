@@ -125,6 +125,13 @@ def job_running() -> ApiError:
     )
 
 
+def refused_when_written_off() -> ApiError:
+    """503 that is no trouble but a refusal for good, as releases up to 1.10 answer for a written-off loan."""
+    text = "Loan is written off: it takes no update."
+    code = "error.msg.loan.written.off.update.not.allowed"
+    return _error(503, "error.msg.platform.service.unavailable", text, text, [item(code, text)])
+
+
 def uncaught(text: str) -> ApiError:
     """500 as Fineract answers an exception nobody mapped."""
     return ApiError(500, {"Exception": text})

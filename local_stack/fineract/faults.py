@@ -20,7 +20,9 @@ that leave the key unrecorded.
 | bad_gateway | not made | not recorded | 502 with a page of HTML |
 | unavailable | not made | not recorded | 503, a job is running |
 | loan_locked | not made | not recorded | 409, close of business holds the loan |
+| refused_503 | not made | recorded with the 503 | 503, the loan is written off (until release 1.10) |
 | conflict | not made | recorded with the 409 | 409, concurrent modification |
+| late | made, a second late | answered as done | 200, a second late |
 | maker_checker | not made | awaits approval | 200 without a resource id |
 
 A read knows only the first four, error_before, bad_gateway and unavailable. The other paths: `POST
@@ -51,9 +53,14 @@ class Fault(StrEnum):
     BAD_GATEWAY = "bad_gateway"
     UNAVAILABLE = "unavailable"
     LOAN_LOCKED = "loan_locked"
+    REFUSED_503 = "refused_503"
     CONFLICT = "conflict"
+    LATE = "late"
     MAKER_CHECKER = "maker_checker"
 
+
+LATE_MS: Final = 1000
+"""How late a late command is: longer than an impatient caller waits."""
 
 READ_FAULTS: Final = frozenset(
     {

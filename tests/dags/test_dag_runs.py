@@ -2,18 +2,25 @@
 
 import json
 import os
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.dags.conftest import RunDag
 from tests.fineract.loan_book import make_loans, standin_client
 from tests.posting.payments import JANUARY_5, add_payment, create_transaction_table, pending, processed
+from turno_lms.approvals import approvals
 from turno_lms.domain.keys import source_key
+from turno_lms.domain.runs import RunContext
 from turno_lms.lenders.apply import apply_lenders
 from turno_lms.lenders.registry import load_lenders
+from turno_lms.orchestration import repayments
 from turno_lms.warehouse.connection import WarehouseConnection
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
 
 FIRST, SECOND = "GB100151", "GB100152"
 MASTER = f"""umrn,loan_id,lender,valid_from,valid_to
@@ -248,3 +255,132 @@ def test_the_watch_finds_nothing_overdue_without_a_calendar(
 ) -> None:
     assert run_dag("watch_lender_files").state == "success"
     assert file_states(lenders) == {}
+
+
+@pytest.fixture
+def manual(lenders: WarehouseConnection, fineract_url: str) -> WarehouseConnection:
+    """A warehouse that takes manual repayments for a loan of GB's."""
+    make_loans(standin_client(fineract_url), [FIRST])
+    create_transaction_table(lenders)
+    lenders.commit()
+    return lenders
+
+
+FORM = {
+    "lender": "gb",
+    "loan_id": FIRST,
+    "amount": "5499.00",
+    "date": "2026-01-05",
+    "mode": "upi",
+    "note": "counter",
+}
+
+
+def test_a_small_manual_repayment_lands_without_a_second_person(
+    run_dag: RunDag, manual: WarehouseConnection
+) -> None:
+    run = run_dag("post_manual_repayment", **FORM)
+    assert (run.state, run.assets) == ("success", {"manual_repayments_entered"})
+    assert run.tasks["approve"] == "skipped"
+    rows = manual.execute(
+        "select loan_id, amount, date, entered_by_run from raw.raw_manual_repayment"
+    ).fetchall()
+    assert rows == [
+        {
+            "loan_id": FIRST,
+            "amount": "5499.00",
+            "date": "2026-01-05",
+            "entered_by_run": f"post_manual_repayment/{run.run_id}",
+        }
+    ]
+    manual.commit()
+
+    again = run_dag("post_manual_repayment", **FORM)  # the same form in another run: a probable duplicate
+    assert (again.tasks["check_entries"], again.state) == ("failed", "failed")
+    confirmed = run_dag("post_manual_repayment", **FORM, duplicates_confirmed=True)
+    assert confirmed.state == "success"
+
+
+def test_a_form_with_faults_lands_nothing(run_dag: RunDag, manual: WarehouseConnection) -> None:
+    assert run_dag("post_manual_repayment", **{**FORM, "amount": "5,499"}).tasks["check_entries"] == "failed"
+    assert run_dag("post_manual_repayment", **{**FORM, "loan_id": "GB9"}).tasks["check_entries"] == "failed"
+    assert manual.execute("select count(*) as n from raw.raw_manual_repayment").fetchone() == {"n": 0}
+
+
+def test_marking_the_approval_as_success_lands_nothing(run_dag: RunDag, manual: WarehouseConnection) -> None:
+    large = {**FORM, "amount": "25000.01"}
+    for marked in ("approve", "approve|record_approval"):
+        run = run_dag("post_manual_repayment", **large, marked_as_success=marked)
+        assert run.tasks["approve"] == "success"
+        assert run.state == "failed"
+        assert run.tasks["land_entries"] in {"failed", "upstream_failed"}
+    assert manual.execute("select count(*) as n from raw.raw_manual_repayment").fetchone() == {"n": 0}
+    manual.commit()
+
+
+def test_what_the_approval_task_returns_names_the_person_who_answered(
+    dag_bag: "DagBag", connections: None, manual: WarehouseConnection
+) -> None:
+    asked = approvals.request(
+        manual,
+        "manual_repayment",
+        "r",
+        [],
+        RunContext("post_manual_repayment", "r", actor="asha"),
+        needed=True,
+    )
+    manual.commit()
+    event = {
+        "chosen_options": ["Approve"], "params_input": {}, "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": "7", "name": "meera"},
+    }  # fmt: skip
+    answer = dag_bag.dags["post_manual_repayment"].get_task("approve").execute_complete({}, event)
+    assert repayments.record_answer(asked.approval_id, answer) == "approved"
+    row = manual.execute("select requested_by, decided_by from core.core_approval").fetchone()
+    assert row == {"requested_by": "asha", "decided_by": "meera"}
+
+
+def test_only_another_persons_answer_is_stored_as_an_approval(
+    connections: None, manual: WarehouseConnection
+) -> None:
+    from airflow.sdk.exceptions import AirflowFailException
+
+    asked = approvals.request(
+        manual,
+        "manual_repayment",
+        "r",
+        [],
+        RunContext("post_manual_repayment", "r", actor="asha"),
+        needed=True,
+    )
+    manual.commit()
+
+    def answered_by(name: str | None, option: str = "Approve") -> dict[str, Any]:
+        user = {"id": name, "name": name} if name else None
+        return {"chosen_options": [option], "params_input": {}, "responded_by_user": user}
+
+    for refused in (None, answered_by(None), answered_by("asha")):  # a task marked as success has no answer
+        with pytest.raises(AirflowFailException, match="no approval|another person"):
+            repayments.record_answer(asked.approval_id, refused)
+    assert repayments.record_answer(asked.approval_id, answered_by("meera")) == "approved"
+
+
+def test_the_switch_and_a_case_are_set_by_their_forms(run_dag: RunDag, manual: WarehouseConnection) -> None:
+    run = run_dag("switch_posting", lender="gb", channel="*", state="stopped", reason="drill")
+    assert run.state == "success"
+    add_payment(manual, FIRST)
+    manual.commit()
+    assert run_dag("post_repayments").state == "success"
+    assert manual.execute("select count(*) as n from core.core_fineract_pending_transactions").fetchone() == {
+        "n": 0
+    }
+    manual.commit()
+    key = "0" * 32
+    assert (
+        run_dag("decide_repayment", posting_key=key, action="retry", reason="drill").tasks["decide"]
+        == "failed"
+    )
+    assert (
+        run_dag("reverse_repayment", posting_key=key, action="reverse", reason="drill").tasks["ask"]
+        == "failed"
+    )

@@ -34,6 +34,10 @@ class Channel:
     sub_reference_id_is: str = "own"
 
 
+MANUAL = Channel("manual", "manual_repayments", posts=True)
+"""What every lender has besides its mapping."""
+
+
 @dataclass(frozen=True)
 class LenderSetup:
     """A lender as `turno lenders apply` leaves it in the warehouse."""
@@ -80,7 +84,7 @@ def put_lender(conn: WarehouseConnection, lender: LenderSetup) -> None:
         )
         for table in ("core_lender_stream", "core_lender_file_kind", "core_lender_webhook_rule"):
             conn.execute(f"delete from core.{table} where lender = %s", (lender.slug,))  # noqa: S608  # listed above
-        for channel in lender.channels:
+        for channel in (*lender.channels, MANUAL):
             _put_channel(conn, lender.slug, channel)
         for precedence, rule in enumerate(lender.webhooks, start=1):
             conn.execute(
@@ -184,6 +188,25 @@ def put_file(
                 {**vars(row), "lender": lender, "kind": kind, "file_id": file_id, "number": number},
             )
     return file_id
+
+
+def put_manual_entry(
+    conn: WarehouseConnection, lender: str, loan_id: str, amount: str = "100.00", day: str = "2026-01-05",
+    reference: str | None = None,
+) -> None:  # fmt: skip
+    """Land a repayment entered by hand that needed no second person."""
+    with conn.transaction():
+        approval = conn.execute(
+            "insert into core.core_approval (purpose, request_key, figures, figures_hash, state, requested_by,"
+            " requested_by_run, expires_at) values ('manual_repayment', %s, '[]', '', 'used', 'asha', 'r', now())"
+            " returning approval_id",
+            (f"test/{next(_numbers)}",),
+        ).fetchone()
+        conn.execute(
+            "insert into raw.raw_manual_repayment (approval_id, line, lender, loan_id, amount, date, mode, reference,"
+            " entered_by, entered_by_run) values (%s, 1, %s, %s, %s, %s, 'neft', %s, 'asha', 'r')",
+            ((approval or {})["approval_id"], lender, loan_id, amount, day, reference),
+        )
 
 
 @dataclass(frozen=True)

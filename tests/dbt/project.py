@@ -23,6 +23,7 @@ MODELS = {
     "base.base_razorpay_event": "lender, event_key, body_sha256",
     "base.base_cashfree_event": "lender, event_key, body_sha256",
     "base.base_gateway_payment": "gateway_payment_reference",
+    "base.base_manual_repayment": "native_reference",
     "core.core_payment_sighting": "native_reference",
     "core.core_transaction_data": "posting_key",
     "core.core_loan_master": "fineract_loan_id",

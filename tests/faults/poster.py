@@ -16,11 +16,13 @@ from uuid import uuid4
 
 from tests.fineract.loan_book import standin_client
 from turno_lms.domain.runs import RunContext
+from turno_lms.fineract import leases
 from turno_lms.fineract.answers import Answer, Delivery
 from turno_lms.fineract.audit import AuditSink
 from turno_lms.fineract.client import FineractClient, Timeouts
-from turno_lms.fineract.outcomes import Verdict
-from turno_lms.fineract.repayments import Repayment
+from turno_lms.fineract.outcomes import Rule, Verdict
+from turno_lms.fineract.repayments import Agreement, Repayment
+from turno_lms.posting import claim as claim_module
 from turno_lms.posting import ledger, protocol
 from turno_lms.posting.claim import claim
 from turno_lms.posting.plan import plan_chunks
@@ -38,7 +40,7 @@ PAUSE = 0.1
 
 
 def post_everything(warehouse_url: str, fineract_url: str) -> None:
-    run = RunContext("faults", uuid4().hex, "post")
+    run = RunContext("faults", "the same run", "post")
 
     def new_client(audit: AuditSink) -> FineractClient:
         return standin_client(fineract_url, audit, TIMEOUTS)
@@ -79,10 +81,11 @@ def die_at(point: str, calls: int) -> None:
             tick()
         return answer
 
-    def end_and_die(*arguments: Any) -> None:
-        end(*arguments)
+    def end_and_die(*arguments: Any, **named: Any) -> ledger.Written:
+        written = end(*arguments, **named)
         if point == "before_commit":
             tick()
+        return written
 
     FineractClient.post_repayment = post_and_die  # type: ignore[method-assign]  # this process is here to be broken
     ledger.end = end_and_die
@@ -126,9 +129,53 @@ def plant_lost_answer_taken_for_success() -> None:
     protocol._send = send_and_hope
 
 
+def plant_read_back_removed() -> None:
+    """Nothing is ever read back: money that did arrive is never found."""
+    protocol._look = lambda *_: None
+
+
+def plant_lease_removed() -> None:
+    """A lease is given to whoever asks: two workers post to one loan at once."""
+    leases._ACQUIRE = leases._ACQUIRE.replace("and expires_at <= clock_timestamp()", "")
+
+
+def plant_second_look_removed() -> None:
+    """A payment that was refunded after its claim is sent all the same."""
+    look = ledger._intent
+    ledger._intent = lambda row: replace(look(row), block=None)
+
+
+def plant_any_200_taken_for_success() -> None:
+    """A 200 counts without a look at what it says: what waits for a checker is written off as done."""
+    judge = protocol.judge
+    sent = FineractClient.post_repayment
+
+    def judge_lightly(answer: Answer, agreement: Agreement | None = None) -> Rule:
+        return judge(answer, Agreement.SAME if answer.ok else agreement)
+
+    def post_and_believe(client: FineractClient, repayment: Repayment, key: str) -> Answer:
+        answer = sent(client, repayment, key)
+        return replace(answer, body={"resourceId": 1, **answer.body}) if answer.ok else answer
+
+    protocol.judge = judge_lightly
+    FineractClient.post_repayment = post_and_believe  # type: ignore[method-assign]
+
+
+def plant_claim_forgets_what_ended() -> None:
+    """The claim makes intents of what is posted already."""
+    claim_module._CLAIM = claim_module._CLAIM.replace(
+        "processed.posting_key is null\n    and", "true\n    and"
+    )
+
+
 BUGS = {
     "new_external_id_per_try": plant_new_external_id_per_try,
     "lost_answer_taken_for_success": plant_lost_answer_taken_for_success,
+    "read_back_removed": plant_read_back_removed,
+    "lease_removed": plant_lease_removed,
+    "second_look_removed": plant_second_look_removed,
+    "any_200_taken_for_success": plant_any_200_taken_for_success,
+    "claim_forgets_what_ended": plant_claim_forgets_what_ended,
 }
 
 

@@ -15,7 +15,11 @@ create table core.core_transaction_data (
     gateway_payment_reference text, bank_reference text, payment_status text, reconciliation_status text,
     posting_policy text, posting_block text, payment_type_id integer not null, _read_horizon bigint not null
 );
-grant select on core.core_transaction_data to turno_app
+create table core.core_payment_sighting (
+    native_reference text primary key, stated_loan_id text, business_date date, amount numeric(18, 2),
+    payment_status text, is_collection boolean, bank_reference text, seen_at timestamptz
+);
+grant select on core.core_transaction_data, core.core_payment_sighting to turno_app
 """
 JANUARY_5 = date(2026, 1, 5)
 
@@ -117,4 +121,18 @@ def add_ending(
         values (%(key)s, 'gb', %(loan)s, %(date)s, %(amount)s, %(outcome)s, %(attempt)s, %(attempt)s, 'r', 'r')
         """,
         values,
+    )
+
+
+def post_by_stream(conn: WarehouseConnection, lender: str, channel: str, stream: str = "nach_debits") -> None:
+    """A lender as `turno lenders apply` leaves it, whose stream is posted by `channel`."""
+    conn.execute(
+        "insert into core.core_lender (lender, name, product_id, payment_type_id, post_from, mapping_version)"
+        " select %s, %s, 1 + count(*), 1, '2025-12-01', 'v1' from core.core_lender",
+        (lender, lender.upper()),
+    )
+    conn.execute(
+        "insert into core.core_lender_stream (lender, stream, channel, is_posting_channel, posting_policy)"
+        " values (%s, %s, %s, true, 'at_once'), (%s, 'manual_repayments', 'manual', true, 'at_once')",
+        (lender, stream, channel, lender),
     )

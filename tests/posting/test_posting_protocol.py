@@ -16,7 +16,7 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import IntentState, PostingOutcome
 from turno_lms.fineract import leases
 from turno_lms.fineract.audit import CollectedAudit
-from turno_lms.fineract.leases import Lease
+from turno_lms.fineract.leases import Lease, LeaseLostError
 from turno_lms.fineract.repayments import Repayment
 from turno_lms.posting import ledger as posting_ledger
 from turno_lms.posting.claim import claim
@@ -397,7 +397,7 @@ def test_two_runs_of_the_same_chunk_at_once_post_each_payment_once(
 def taken(conn: WarehouseConnection, run: RunContext) -> tuple[str, Lease, Intent]:
     [key] = ready(conn, run, "A")
     [lease] = leases.acquire(conn, ["A"], "worker", 60)
-    head = posting_ledger.take(conn, lease)
+    head = posting_ledger.take(conn, "A", "worker").head()
     assert head is not None
     assert head.intent is not None
     return key, lease, head.intent
@@ -406,8 +406,8 @@ def taken(conn: WarehouseConnection, run: RunContext) -> tuple[str, Lease, Inten
 def test_an_ending_under_another_fence_is_refused(ledger: WarehouseConnection, run: RunContext) -> None:
     key, lease, intent = taken(ledger, run)
     late = Lease("A", lease.fence - 1)
-    with pytest.raises(LedgerError, match=rf"intent {key} is no longer in .* under fence {late.fence}"):
-        posting_ledger.end(ledger, late, intent, Ended(PostingOutcome.POSTED, 1, 200), run)
+    with pytest.raises(LeaseLostError, match=f"under fence {late.fence} has been taken over"):
+        posting_ledger.end(ledger, late, intent, Ended(PostingOutcome.POSTED, 1, 200), run).check()
     assert pending(ledger, key) is not None
 
 
@@ -415,7 +415,7 @@ def test_a_posted_payment_is_never_overwritten(ledger: WarehouseConnection, run:
     key, lease, intent = taken(ledger, run)
     add_ending(ledger, key, "posted")
     with pytest.raises(LedgerError, match="or was posted already"), ledger.transaction():
-        posting_ledger.end(ledger, lease, intent, Ended(PostingOutcome.FAILED), run)
+        posting_ledger.end(ledger, lease, intent, Ended(PostingOutcome.FAILED), run).check()
     entry = processed(ledger, key)
     assert entry is not None
     assert entry["outcome"] == "posted"

@@ -17,9 +17,18 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.fineract.audit import AuditSink
 from turno_lms.fineract.client import FineractClient
 from turno_lms.fineract.repayments import Repayment
+from turno_lms.fineract.snapshots import snapshot_loans
 from turno_lms.posting import commands
+from turno_lms.posting.cases import parked, resolve_overpayment
 from turno_lms.posting.claim import claim
-from turno_lms.posting.proof import DifferenceKind, ProofError, ProofReport, find_files_that_do_not_tie, prove
+from turno_lms.posting.proof import (
+    DifferenceKind,
+    ProofError,
+    ProofReport,
+    changed_loans,
+    find_files_that_do_not_tie,
+    prove,
+)
 from turno_lms.posting.worker import Poster
 from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
 
@@ -304,3 +313,48 @@ def test_the_command_lists_what_is_wrong_and_fails(
     assert lines[0].startswith(f"missing_in_ledger: loan A, 5499.00 rupees, key {keys[0]}")
     assert lines[1].startswith(f"file {file_id} k (loaded): logged 4/2/1/0/1/60000/")
     assert lines[-1] == "proof failed loans=3 transactions=2 differences=1"
+
+
+def test_the_daily_proof_looks_at_what_changed_since_the_last_one(
+    ledger: WarehouseConnection,
+    client: FineractClient,
+    proof: Callable[..., ProofReport],
+    keys: list[str],
+    run: RunContext,
+) -> None:
+    assert changed_loans(ledger) == LOANS  # never proved
+    proof(LOANS)
+    assert changed_loans(ledger) == []
+    snapshot_loans(ledger, client, run)
+    assert changed_loans(ledger) == LOANS  # Fineract shows them for the first time
+    proof(LOANS)
+    client.undo_transaction("B", keys[1], JANUARY_5)  # by hand, past the ledger
+    assert changed_loans(ledger) == []
+    snapshot_loans(ledger, client, run)
+    assert changed_loans(ledger) == ["B"]
+    assert [each.kind for each in proof(["B"]).differences] == [DifferenceKind.REVERSED_IN_FINERACT]
+    assert changed_loans(ledger) == ["B"]  # until it is healed
+    ledger.execute("update core.core_transaction_data_processed set processed_at = now() where loan_id = 'C'")
+    assert changed_loans(ledger) == ["B", "C"]
+
+
+def test_rupees_beyond_the_dues_are_asked_about_once(
+    ledger: WarehouseConnection, client: FineractClient, fineract_url: str, ledger_url: str, run: RunContext,
+    proof: Callable[..., ProofReport],
+) -> None:  # fmt: skip
+    # 100 000 at 18 % flat for two years: 136 000 are owed; 136 000.75 are paid
+    key = add_payment(ledger, "A", "136000.75")
+    claim(ledger, run)
+    Poster(
+        lambda: connect(ledger_url, autocommit=True),
+        lambda audit: standin_client(fineract_url, audit),
+        run,
+        QUICK,
+    ).post(["A"])
+    assert proof(["A"]).differences == []
+    proof(["A"])
+    [row] = parked(ledger)
+    assert (row["kind"], row["posting_key"], row["amount"]) == ("overpaid", key, Decimal("0.75"))
+    resolve_overpayment(ledger, key, "refunded by NEFT UTR7", "meera")
+    proof(["A"])
+    assert parked(ledger) == []

@@ -89,6 +89,43 @@ class PostingOutcome(StrEnum):
     POSTED = "posted"
     FAILED = "failed"
     WITHDRAWN = "withdrawn"
+    REVERSED = "reversed"  # it was posted, and undone in Fineract with a reason (core.core_reversal)
+
+
+class SwitchState(StrEnum):
+    """Whether a lender's channel may be posted (core.core_posting_switch)."""
+
+    OPEN = "open"
+    DRAINING = "draining"  # nothing new is claimed; what is in the queue is still posted
+    STOPPED = "stopped"  # nothing is claimed and nothing is sent; what may have been sent is read back
+
+
+class RepaymentKind(StrEnum):
+    """How money is booked on a loan in Fineract."""
+
+    REPAYMENT = "repayment"
+    RECOVERY = "recovery"  # on a written-off loan
+
+
+class ReversalState(StrEnum):
+    """Life of a reversal (core.core_reversal)."""
+
+    PREPARED = "prepared"  # a later record says that the money went back: a person confirms
+    REQUESTED = "requested"
+    IN_FLIGHT = "in_flight"  # sent: read back before anything else
+    DONE = "done"
+    REFUSED = "refused"
+    DROPPED = "dropped"  # a person decided that the repayment stands
+
+
+class ApprovalState(StrEnum):
+    """Life of an approval (core.core_approval)."""
+
+    REQUESTED = "requested"
+    NOT_NEEDED = "not_needed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    USED = "used"
 
 
 class PostingBlock(StrEnum):
@@ -134,6 +171,8 @@ class ExceptionKind(StrEnum):
     )
     REPLAY_DIFFERENCE = "replay_difference"  # a replay would now read rows otherwise than they are loaded
     FILE_OVERDUE = "file_overdue"  # an expected file is late or missing
+    OVERPAID = "overpaid"  # Fineract took more than the loan owed: the excess is the customer's
+    RETURNED_AFTER_POSTING = "returned_after_posting"  # a bounce or refund of money that is posted
 
 
 class IllegalTransitionError(RuntimeError):
@@ -174,12 +213,31 @@ INTENT_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
     IntentState.IN_DOUBT: frozenset({IntentState.QUEUED}),
 }
 
+REVERSAL_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    ReversalState.PREPARED: frozenset({ReversalState.REQUESTED, ReversalState.DROPPED}),
+    ReversalState.REQUESTED: frozenset({ReversalState.IN_FLIGHT, ReversalState.DROPPED}),
+    ReversalState.IN_FLIGHT: frozenset({ReversalState.IN_FLIGHT, ReversalState.DONE, ReversalState.REFUSED}),
+    ReversalState.REFUSED: frozenset({ReversalState.REQUESTED, ReversalState.DROPPED}),
+    ReversalState.DONE: frozenset(),
+    ReversalState.DROPPED: frozenset({ReversalState.REQUESTED}),
+}
+
+APPROVAL_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    ApprovalState.REQUESTED: frozenset({ApprovalState.APPROVED, ApprovalState.REJECTED}),
+    ApprovalState.NOT_NEEDED: frozenset({ApprovalState.USED}),
+    ApprovalState.APPROVED: frozenset({ApprovalState.USED}),
+    ApprovalState.REJECTED: frozenset(),
+    ApprovalState.USED: frozenset(),
+}
+
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     FileState: FILE_TRANSITIONS,
     IntentState: INTENT_TRANSITIONS,
+    ReversalState: REVERSAL_TRANSITIONS,
+    ApprovalState: APPROVAL_TRANSITIONS,
 }
 
-State = TypeVar("State", FileState, IntentState)
+State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState)
 
 
 def advance(current: State, new: State) -> State:

@@ -92,9 +92,8 @@ def _row(call: Call, run: RunContext) -> tuple[Any, ...]:
 
 def write_calls(conn: WarehouseConnection, run: RunContext, calls: Iterable[Call]) -> None:
     """Insert one row per call in the caller's transaction."""
-    rows = [_row(call, run) for call in calls]
-    if rows:
-        conn.cursor().executemany(_INSERT, rows)
+    for call in calls:
+        conn.execute(_INSERT, _row(call, run))
 
 
 class DatabaseAudit:

@@ -167,7 +167,7 @@ class FineractClient:
 
     def post_repayment(self, repayment: Repayment, idempotency_key: str) -> Answer:
         """Send a repayment once and return whatever came back; raises nothing for a refusal or a lost answer."""
-        path = f"{loan_path(repayment.loan_external_id)}/transactions?command=repayment"
+        path = f"{loan_path(repayment.loan_external_id)}/transactions?command={repayment.command}"
         body = {**repayment.body(), **_FORMATS}
         return self._call(
             "POST",

@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from turno_lms.domain.states import RepaymentKind
 from turno_lms.fineract.answers import Answer, Delivery
 
 MAX_RECEIPT_NUMBER = 50
@@ -27,9 +28,15 @@ class Repayment:
     payment_type_id: int
     receipt_number: str | None = None
     fineract_loan_id: int | None = None
+    kind: RepaymentKind = RepaymentKind.REPAYMENT
+
+    @property
+    def command(self) -> str:
+        """Fineract's name of what is asked: a written-off loan takes recoveries and no repayments."""
+        return "recoverypayment" if self.kind is RepaymentKind.RECOVERY else "repayment"
 
     def body(self) -> dict[str, Any]:
-        """The fields of POST .../transactions?command=repayment; Fineract refuses any it does not know."""
+        """The fields of POST .../transactions?command=...; Fineract refuses any it does not know."""
         fields: dict[str, Any] = {
             "transactionDate": self.transaction_date,
             "transactionAmount": self.amount,

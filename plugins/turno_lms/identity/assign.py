@@ -4,7 +4,8 @@
 2. The same gateway payment (whichever lender), or the same bank reference of a lender, is the same payment.
 3. The same source key in another channel of the same stream is the same payment, the k-th with the k-th, unless both
    carry references that can be compared and differ. Blank references are never equal.
-4. Whatever else has the same source key is other money, held as a possible duplicate until a person decides.
+4. Whatever else has the same source key is other money, held as a possible duplicate until a person decides. So is a
+   manual entry beside an automatic payment of the same loan and amount within days, or the other way round.
 5. Which channel posts a stream is not decided here: core_transaction_data blocks what only evidence has reported.
 6. Only a loan that the registry knows, of the right lender, gets a key; the rest is an exception that clears by itself.
 
@@ -15,6 +16,7 @@ identity was frozen. Each statement in sql/ says which rule it is.
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from turno_lms.domain.duplicates import MANUAL_WINDOW_DAYS
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ExceptionKind
 from turno_lms.identity.statements import STATEMENTS
@@ -86,6 +88,7 @@ class _IdentityStep:
         sightings_read = self._read()
         identities = self._freeze_all()
         held = self._do("hold_duplicates")
+        held += self._do("hold_manual", manual_days=MANUAL_WINDOW_DAYS)
         self._do("announce")
         self._do("find_conflicts")
         units = self._units_by_match()

@@ -38,6 +38,12 @@ def apply_lenders(conn: WarehouseConnection, registry: LenderRegistry) -> list[s
     return changes
 
 
+MANUAL_STREAM = {
+    "stream": "manual_repayments", "channel": "manual", "is_posting_channel": True, "posting_policy": "at_once",
+}  # fmt: skip
+"""What every lender has besides its mapping: money that operations enter by hand."""
+
+
 def _partitions(lender: Lender) -> Iterator[tuple[str, str]]:
     yield payment_file_table(lender.slug), "raw_payment_file"
     for gateway in GATEWAYS:
@@ -91,6 +97,7 @@ def _detail_rows(lender: Lender) -> Iterator[tuple[str, dict[str, Any]]]:
                 "posting_policy": stream.policy,
             }
             yield "core_lender_stream", row
+    yield "core_lender_stream", MANUAL_STREAM
     for kind, spec in lender.files.items():
         stream_name = lender.stream_of(f"{FILE_CHANNEL}{kind}")
         references = {"payment_id_is": spec.payment_id_is, "sub_reference_id_is": spec.sub_reference_id_is}

@@ -8,6 +8,7 @@ from airflow.sdk import Asset
 
 LENDER_FILES_LOADED = Asset("lender_files_loaded")
 UMRN_MASTER_LOADED = Asset("umrn_master_loaded")
+MANUAL_REPAYMENTS_ENTERED = Asset("manual_repayments_entered")
 LOANS_SNAPSHOTTED = Asset("loans_snapshotted")
 TRANSACTIONS_BUILT = Asset("transactions_built")
 TRANSACTIONS_RECONCILED = Asset("transactions_reconciled")

@@ -44,6 +44,8 @@ SHORT = timedelta(minutes=5)
 """For a step that reads or writes a few rows."""
 LONG = timedelta(hours=1)
 """For a step that works through a file, a model or a queue."""
+APPROVAL_WAIT = timedelta(hours=24)
+"""How long an approval task waits for a person; the approval itself expires then too."""
 
 
 def default_args(**overrides: Any) -> dict[str, Any]:

@@ -33,6 +33,11 @@ def text_param(name: str) -> str | None:
     return (value or "").strip() or None
 
 
+def flag_param(name: str) -> bool:
+    """Whether the form's box `name` is ticked."""
+    return get_current_context()["params"].get(name) is True
+
+
 def label_task(label: str) -> None:
     """Show `label` in place of a mapped task's number."""
     get_current_context()["label"] = label  # type: ignore[typeddict-unknown-key]  # read by the template

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.runs import RunContext
+from turno_lms.posting.manual import approved_manual_payments
 from turno_lms.warehouse.connection import WarehouseConnection
 
 _CLAIM = Path(__file__).with_name("claim.sql").read_text(encoding="utf-8")
@@ -38,7 +39,8 @@ def claim(conn: WarehouseConnection, run: RunContext) -> ClaimReport:
     by_lender: dict[str, tuple[int, Decimal]] = {}
     with conn.transaction():
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-        for row in conn.execute(_CLAIM, {"run": run.label}):
+        approved = approved_manual_payments(conn)
+        for row in conn.execute(_CLAIM, {"run": run.label, "approved_manual": approved}):
             count, rupees = by_lender.get(row["lender"], (0, Decimal(0)))
             by_lender[row["lender"]] = (count + 1, rupees + row["amount"])
     return ClaimReport(by_lender)

@@ -1,7 +1,41 @@
 -- Payments that may be posted and have neither an ending nor an intent become intents.
 -- One that was withdrawn was never posted: it comes back when nothing blocks it any more.
+-- The switch stops what is new in both its closed states, and a manual repayment is read with its approval once more.
+with payable as (
+    select
+        payment.posting_key,
+        payment.lender,
+        payment.loan_id,
+        payment.business_date,
+        payment.amount,
+        payment.payment_type_id,
+        payment.bank_reference,
+        coalesce(posting.channel, '') as channel
+    from core.core_transaction_data as payment
+    left join core.core_lender_stream as posting
+        on payment.lender = posting.lender and payment.stream = posting.stream and posting.is_posting_channel
+    where
+        payment.posting_block is null
+        and (payment.channels_seen <> array['manual'] or payment.posting_key = any(%(approved_manual)s))
+    union all
+    select
+        correction.posting_key,
+        correction.lender,
+        correction.loan_id,
+        correction.business_date,
+        correction.amount,
+        correction.payment_type_id,
+        correction.bank_reference,
+        correction.channel
+    from core.core_posting_correction as correction
+    inner join core.core_reversal as reversal on correction.corrects = reversal.posting_key
+    inner join core.core_transaction_data as original on correction.original_posting_key = original.posting_key
+    where reversal.state = 'done' and original.posting_block is null
+)
+
 insert into core.core_fineract_pending_transactions (
-    posting_key, lender, loan_id, business_date, amount, payment_type_id, bank_reference, state, attempt, created_by_run
+    posting_key, lender, loan_id, business_date, amount, payment_type_id, bank_reference, channel, state, attempt,
+    created_by_run
 )
 select
     payment.posting_key,
@@ -11,6 +45,7 @@ select
     payment.amount,
     payment.payment_type_id,
     payment.bank_reference,
+    payment.channel,
     'queued' as state,
     1 + coalesce(
         (
@@ -21,10 +56,13 @@ select
         0
     ) as attempt,
     %(run)s as created_by_run
-from core.core_transaction_data as payment
+from payable as payment
 left join core.core_transaction_data_processed as processed
     on payment.posting_key = processed.posting_key and processed.outcome <> 'withdrawn'
 left join core.core_fineract_pending_transactions as pending
     on payment.posting_key = pending.posting_key
-where payment.posting_block is null and processed.posting_key is null and pending.posting_key is null
+where
+    processed.posting_key is null
+    and pending.posting_key is null
+    and core.posting_switch(payment.lender, payment.channel) = 'open'
 returning lender, amount

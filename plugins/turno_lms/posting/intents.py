@@ -5,13 +5,13 @@ from datetime import date
 from decimal import Decimal
 
 from turno_lms.domain.keys import idempotency_key
-from turno_lms.domain.states import IntentState, PostingOutcome
+from turno_lms.domain.states import IntentState, PostingOutcome, RepaymentKind
 
 
 @dataclass(frozen=True)
 class Intent:
     """One payment to post, as it was when taken: `state` and `seconds_since_last_try` are from before, `tries` counts
-    this one. `block` says why it may no longer be sent, None while it may.
+    this one. `block` says why it may no longer be sent, None while it may; `is_stopped` that the switch forbids it now.
     """
 
     posting_key: str
@@ -26,6 +26,8 @@ class Intent:
     tries: int
     block: str | None
     seconds_since_last_try: float | None
+    kind: RepaymentKind = RepaymentKind.REPAYMENT
+    is_stopped: bool = False
 
     @property
     def idempotency_key(self) -> str:
@@ -49,13 +51,17 @@ class Intent:
 
 @dataclass(frozen=True)
 class Ended:
-    """The intent has ended: it leaves the queue for the archive and the ledger."""
+    """The intent has ended: it leaves the queue for the archive and the ledger.
+
+    `settled_by` names the person who said so, with the evidence in `error_message`, where no answer of Fineract did.
+    """
 
     outcome: PostingOutcome
     fineract_transaction_id: int | None = None
     status_code: int | None = None
     error_code: str | None = None
     error_message: str | None = None
+    settled_by: str | None = None
 
 
 @dataclass(frozen=True)

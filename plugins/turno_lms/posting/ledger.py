@@ -1,42 +1,23 @@
-"""The ledger's writes: taking an intent, keeping it for later, ending it. Each is part of the caller's transaction,
-under the loan's lease; what an older fence brings is refused.
+"""The ledger's writes: taking an intent, keeping it for later, ending it. Each is one statement of the caller's
+transaction that looks at the loan's lease itself, so that a turn can be sent in one go (psycopg's pipeline) and only
+its answers be waited for; what an older fence brings is refused.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from psycopg.types.json import Jsonb
+from psycopg import Cursor
 
 from turno_lms.domain.runs import RunContext
-from turno_lms.domain.states import ExceptionKind, IntentState, PostingOutcome, advance
-from turno_lms.fineract.leases import Lease
+from turno_lms.domain.states import ExceptionKind, IntentState, PostingOutcome, RepaymentKind, advance
+from turno_lms.fineract.leases import Lease, LeaseLostError
 from turno_lms.posting.intents import Ended, Intent, Open
-from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 _TAKE = Path(__file__).with_name("take.sql").read_text(encoding="utf-8")
 _END = Path(__file__).with_name("end.sql").read_text(encoding="utf-8")
-_KEEP = """
-update core.core_fineract_pending_transactions
-set
-    state = %(state)s,
-    attempt = attempt + %(raise_attempt)s,
-    tries = tries - %(uncount)s,
-    next_try_at = clock_timestamp() + %(wait)s * interval '1 second',
-    last_error = %(reason)s
-where posting_key = %(posting_key)s and fence = %(fence)s
-"""
-_RAISE_EXCEPTION = """
-insert into core.core_recon_exception (kind, subject, lender, loan_id, amount, detail, opened_by_run)
-values (%s, %s, %s, %s, %s, %s, %s)
-on conflict (kind, subject) where state = 'open' do update set detail = excluded.detail
-"""
-_CLEAR_EXCEPTIONS = """
-update core.core_recon_exception
-set state = 'cleared', closed_at = now(), closed_by = %s, close_reason = 'posted'
-where subject = %s and kind in (%s, %s) and state = 'open'
-"""
+_KEEP = Path(__file__).with_name("keep.sql").read_text(encoding="utf-8")
 
 
 class LedgerError(RuntimeError):
@@ -45,20 +26,60 @@ class LedgerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Head:
-    """The oldest open intent of a loan: `intent` if it was due and is now in flight, else seconds until it is due."""
+    """The oldest open intent of a loan: `intent` if it was due and is now in flight, else seconds until it is due.
 
+    `more` says whether the loan has further open intents.
+    """
+
+    lease: Lease
     intent: Intent | None
     due_in_seconds: float
+    more: bool
 
 
-def take(conn: WarehouseConnection, lease: Lease) -> Head | None:
-    """Mark the loan's oldest open intent as in flight, with a second look at its payment; None if it has none."""
-    row = conn.execute(_TAKE, {"loan": lease.loan_id, "fence": lease.fence}).fetchone()
-    if row is None:
-        return None
-    if not row["is_taken"]:
-        return Head(None, float(row["due_in_seconds"]))
-    return Head(_intent(row), 0.0)
+class Take:
+    """What `take` asked for; `head` waits for the answer when the statement was sent in a pipeline."""
+
+    def __init__(self, cursor: Cursor[Row]):
+        self._cursor = cursor
+
+    def head(self) -> Head | None:
+        """The loan's head, None if it has no open intent or `holder` has no lease of it."""
+        row = self._cursor.fetchone()
+        if row is None:
+            return None
+        lease = Lease(row["loan_id"], row["fence"])
+        if not row["is_taken"]:
+            return Head(lease, None, float(row["due_in_seconds"]), row["more"])
+        return Head(lease, _intent(row), 0.0, row["more"])
+
+
+class Written:
+    """What `keep` or `end` wrote; `check` waits for the answer when the statement was sent in a pipeline."""
+
+    def __init__(self, cursor: Cursor[Row], lease: Lease, posting_key: str):
+        self._cursor = cursor
+        self._lease = lease
+        self._posting_key = posting_key
+
+    def check(self) -> None:
+        """Raise LeaseLostError if another holder has the loan by now, LedgerError if the intent is not as it was taken.
+
+        In both cases nothing was written.
+        """
+        row = self._cursor.fetchone()
+        if row is None or not row["leases"]:
+            raise LeaseLostError(self._lease)
+        if not row["written"]:
+            raise LedgerError(
+                f"intent {self._posting_key} is no longer in core.core_fineract_pending_transactions under fence "
+                f"{self._lease.fence}, or was posted already: find out who changed it, then run post_repayments again"
+            )
+
+
+def take(conn: WarehouseConnection, loan_id: str, holder: str) -> Take:
+    """Mark the oldest open intent of a loan leased by `holder` as in flight, with a second look at its payment."""
+    return Take(conn.execute(_TAKE, {"loan": loan_id, "holder": holder}))
 
 
 def _intent(row: Row) -> Intent:
@@ -79,61 +100,62 @@ def _intent(row: Row) -> Intent:
         tries=row["tries"] + 1,
         block=row["block"],
         seconds_since_last_try=None if since is None else float(since),
+        kind=RepaymentKind(row["kind"]),
+        is_stopped=row["is_stopped"],
     )
 
 
-def keep(conn: WarehouseConnection, lease: Lease, intent: Intent, result: Open, run: RunContext) -> None:
-    """Put a taken intent back into the queue for a later try, or for a person."""
+def keep(
+    conn: WarehouseConnection,
+    lease: Lease,
+    intent: Intent,
+    result: Open,
+    run: RunContext,
+    *,
+    lease_seconds: float = 0,
+) -> Written:
+    """Put a taken intent back into the queue for a later try, or for a person.
+
+    The lease goes on for `lease_seconds` from now; with 0 it is given back.
+    """
     values = {
         "state": advance(IntentState.IN_FLIGHT, result.state),
         "raise_attempt": int(result.next_attempt),
         "uncount": int(not result.counts),
         "wait": result.wait,
         "reason": result.reason,
-        "posting_key": intent.posting_key,
-        "fence": lease.fence,
+        "exception_kind": ExceptionKind.POSTING_IN_DOUBT if result.state is IntentState.IN_DOUBT else None,
+        "run": run.label,
     }
-    _expect_one(conn, _KEEP, values)
-    if result.state is IntentState.IN_DOUBT:
-        _raise_exception(conn, ExceptionKind.POSTING_IN_DOUBT, intent, result.reason, run)
+    return _write(conn, _KEEP, lease, intent, {**values, "lease_seconds": lease_seconds})
 
 
-def end(conn: WarehouseConnection, lease: Lease, intent: Intent, result: Ended, run: RunContext) -> None:
-    """Move a taken intent into the archive and the ledger, and announce it."""
+def end(
+    conn: WarehouseConnection,
+    lease: Lease,
+    intent: Intent,
+    result: Ended,
+    run: RunContext,
+    *,
+    lease_seconds: float = 0,
+) -> Written:
+    """Move a taken intent into the archive and the ledger, and announce it. `lease_seconds` is as in `keep`."""
     values = {
-        "posting_key": intent.posting_key,
-        "fence": lease.fence,
         "outcome": result.outcome,
         "transaction_id": result.fineract_transaction_id,
         "status_code": result.status_code,
         "error_code": result.error_code,
         "error_message": result.error_message,
+        "settled_by": result.settled_by,
+        "exception_kind": ExceptionKind.POSTING_FAILED if result.outcome is PostingOutcome.FAILED else None,
+        "questions": [ExceptionKind.POSTING_FAILED, ExceptionKind.POSTING_IN_DOUBT],
         "run": run.label,
     }
-    _expect_one(conn, _END, values)
-    record_changes(conn, "posting", [intent.posting_key])
-    if result.outcome is PostingOutcome.FAILED:
-        _raise_exception(
-            conn, ExceptionKind.POSTING_FAILED, intent, f"{result.error_code}: {result.error_message}", run
-        )
-    elif intent.attempt > 1 or intent.tries > 1:
-        conn.execute(
-            _CLEAR_EXCEPTIONS,
-            (run.label, intent.posting_key, ExceptionKind.POSTING_FAILED, ExceptionKind.POSTING_IN_DOUBT),
-        )
+    return _write(conn, _END, lease, intent, {**values, "lease_seconds": lease_seconds})
 
 
-def _expect_one(conn: WarehouseConnection, statement: str, values: dict[str, Any]) -> None:
-    if conn.execute(statement, values).rowcount != 1:
-        raise LedgerError(
-            f"intent {values['posting_key']} is no longer in core.core_fineract_pending_transactions under fence "
-            f"{values['fence']}, or was posted already: find out who changed it, then run post_repayments again"
-        )
-
-
-def _raise_exception(
-    conn: WarehouseConnection, kind: ExceptionKind, intent: Intent, reason: str, run: RunContext
-) -> None:
-    detail = Jsonb({"reason": reason, "attempt": intent.attempt, "tries": intent.tries})
-    values = (kind, intent.posting_key, intent.lender, intent.loan_id, intent.amount, detail, run.label)
-    conn.execute(_RAISE_EXCEPTION, values)
+def _write(
+    conn: WarehouseConnection, statement: str, lease: Lease, intent: Intent, values: dict[str, Any]
+) -> Written:
+    keys = {"posting_key": intent.posting_key, "loan": lease.loan_id, "fence": lease.fence}
+    return Written(conn.execute(statement, {**values, **keys}), lease, intent.posting_key)

@@ -6,11 +6,17 @@ from heapq import heapify, heapreplace
 from turno_lms.warehouse.connection import WarehouseConnection
 
 _DUE = """
-select loan_id, count(*) as intents
-from core.core_fineract_pending_transactions
-where state <> 'in_doubt' and next_try_at <= clock_timestamp()
-group by loan_id
-order by intents desc, loan_id
+select pending.loan_id, count(*) as intents
+from core.core_fineract_pending_transactions as pending
+where
+    pending.state <> 'in_doubt'
+    and pending.next_try_at <= clock_timestamp()
+    and (
+        pending.state in ('in_flight', 'unknown')
+        or core.posting_switch(pending.lender, pending.channel) <> 'stopped'
+    )
+group by pending.loan_id
+order by intents desc, pending.loan_id
 """
 
 

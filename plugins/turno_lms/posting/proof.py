@@ -31,10 +31,32 @@ from turno_lms.warehouse.connection import WarehouseConnection
 _ENTRIES = Path(__file__).with_name("ledger_entries.sql").read_text(encoding="utf-8")
 _CONSERVATION = Path(__file__).with_name("conservation.sql").read_text(encoding="utf-8")
 _POSTED_LOANS = "select distinct loan_id from core.core_transaction_data_processed where outcome = 'posted'"
+_CHANGED = Path(__file__).with_name("changed_loans.sql").read_text(encoding="utf-8")
+_NEWEST_SNAPSHOTS = """
+select wanted.loan_id, max(snapshot.snapshot_id) as snapshot_id, clock_timestamp() as proved_at, %s as run
+from unnest(%s::text[]) as wanted (loan_id)
+left join raw.raw_fineract_loan_snapshot as snapshot on upper(btrim(snapshot.external_id)) = wanted.loan_id
+group by wanted.loan_id
+"""
+_RECORD_PROOF = """
+insert into core.core_loan_proof (loan_id, snapshot_id, proved_at, proved_by_run)
+values (%(loan_id)s, %(snapshot_id)s, %(proved_at)s, %(run)s)
+on conflict (loan_id) do update
+    set snapshot_id = excluded.snapshot_id, proved_at = excluded.proved_at, proved_by_run = excluded.proved_by_run
+"""
 _OPEN_DIFFERENCE = """
 insert into core.core_recon_exception (kind, subject, lender, loan_id, amount, detail, opened_by_run)
 values (%s, %s, %s, %s, %s, %s, %s)
 on conflict (kind, subject) where state = 'open' do update set detail = excluded.detail
+"""
+_ASK_ABOUT_EXCESS = """
+insert into core.core_recon_exception (kind, subject, lender, loan_id, amount, detail, opened_by_run)
+select %(kind)s, %(key)s, %(lender)s, %(loan_id)s, %(amount)s, %(detail)s, %(run)s
+where not exists (
+    select 1 from core.core_recon_exception as earlier
+    where earlier.kind = %(kind)s and earlier.subject = %(key)s and earlier.amount = %(amount)s
+)
+on conflict (kind, subject) where state = 'open' do update set amount = excluded.amount, detail = excluded.detail
 """
 _CLEAR_HEALED = """
 update core.core_recon_exception
@@ -83,6 +105,7 @@ class Found:
     amount: Decimal
     is_repayment: bool
     is_reversed: bool
+    overpaid: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -141,6 +164,14 @@ def prove(
     return report
 
 
+def changed_loans(conn: WarehouseConnection) -> list[str]:
+    """The loans to prove daily: those with a newer snapshot or ledger entry than their last proof, or a difference.
+
+    What somebody changes in Fineract changes the loan's row in its list, and with it the snapshot.
+    """
+    return [row["loan_id"] for row in conn.execute(_CHANGED)]
+
+
 def find_files_that_do_not_tie(conn: WarehouseConnection) -> list[str]:
     """Conservation, file by file: a readable line for each file whose log, RAW rows and rejects do not add up."""
     return [
@@ -187,6 +218,7 @@ def _prove_batch(
 ) -> None:
     loan_ids = sorted({loan_id for loan_id, _ in loans})
     with conn.transaction():
+        standing = conn.execute(_NEWEST_SNAPSHOTS, (run.label, loan_ids)).fetchall()
         before = [entry for entry in _entries(conn, loan_ids, []) if entry.status == PostingOutcome.POSTED]
     found = [each for loan_id, external_id in loans for each in _transactions(client, loan_id, external_id)]
     with conn.transaction():
@@ -195,8 +227,27 @@ def _prove_batch(
         }
         differences = _compare(before, _entries(conn, [], sorted(only_found)), found, report)
         _record(conn, loan_ids, differences, run)
+        _ask_about_excess(conn, before, found, run)
+        conn.cursor().executemany(_RECORD_PROOF, standing)
     report.loans += len(loan_ids)
     report.differences += differences
+
+
+def _ask_about_excess(
+    conn: WarehouseConnection, posted: list[Entry], found: list[Found], run: RunContext
+) -> None:
+    """Rupees of our payments that Fineract booked as overpaid are the customer's: one question each, asked once."""
+    ours = {entry.posting_key: entry for entry in posted}
+    for each in found:
+        entry = ours.get(each.external_id or "")
+        if entry and each.overpaid and not each.is_reversed:
+            reason = f"{canonical_amount(each.overpaid)} of {canonical_amount(each.amount)} rupees are beyond the dues"
+            values = {
+                "kind": ExceptionKind.OVERPAID, "key": entry.posting_key, "lender": entry.lender,
+                "loan_id": entry.loan_id, "amount": each.overpaid, "detail": Jsonb({"reason": reason}),
+                "run": run.label,
+            }  # fmt: skip
+            conn.execute(_ASK_ABOUT_EXCESS, values)
 
 
 def _entries(conn: WarehouseConnection, loan_ids: list[str], keys: list[str]) -> list[Entry]:
@@ -224,6 +275,7 @@ def _found(transaction: Json, loan_id: str) -> Found:
         amount=amount,
         is_repayment=transaction.get("type", {}).get("id") == _REPAYMENT_TYPE,
         is_reversed=bool(transaction.get("manuallyReversed")),
+        overpaid=locale_amount(transaction.get("overpaymentPortion")) or Decimal(0),
     )
 
 

@@ -41,6 +41,13 @@ def try_intent(
             return _result(intent, looked, settings)
     if intent.block:
         return _withdrawal(intent, settings)
+    if intent.is_stopped:
+        return Open(
+            _unsent(intent),
+            "posting is stopped for its lender and channel",
+            settings.stopped_wait,
+            counts=False,
+        )
     if not may_send():
         return Open(_unsent(intent), "the lease was about to run out", counts=False)
     return _result(intent, _send(client, repayment, intent.idempotency_key), settings)

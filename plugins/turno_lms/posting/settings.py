@@ -20,6 +20,7 @@ class PostingSettings:
     first_wait: float = 5.0
     longest_wait: float = 300.0
     not_yet_wait: float = 1800.0  # until Fineract's business date may have moved on
+    stopped_wait: float = 1800.0  # until what is unknown is looked up again while its channel is stopped
     lease_wait: float = 3.0
     progress_every: float = 5.0
 

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.runs import RunContext
-from turno_lms.domain.states import PostingOutcome
+from turno_lms.domain.states import IntentState, PostingOutcome
 from turno_lms.fineract import leases
 from turno_lms.fineract.audit import AuditSink, Call, CollectedAudit
 from turno_lms.fineract.client import FineractClient, loan_path
@@ -26,7 +26,8 @@ from turno_lms.fineract.leases import Lease, LeaseLostError
 from turno_lms.fineract.repayments import Repayment
 from turno_lms.fineract.snapshots import LoanAddress, loan_addresses
 from turno_lms.posting import ledger
-from turno_lms.posting.intents import Ended, Intent, Result, Stopped, Unreachable
+from turno_lms.posting.intents import Ended, Intent, Open, Result, Stopped, Unreachable
+from turno_lms.posting.ledger import Head, Written
 from turno_lms.posting.loan_queue import LoanQueue
 from turno_lms.posting.outage import Outage
 from turno_lms.posting.protocol import try_intent
@@ -41,6 +42,9 @@ from core.core_fineract_pending_transactions
 where loan_id = any(%s)
 group by state
 """
+
+
+_OUTCOMES = (PostingOutcome.POSTED, PostingOutcome.FAILED, PostingOutcome.WITHDRAWN)
 
 
 class PostingStoppedError(RuntimeError):
@@ -58,7 +62,7 @@ class PostingReport:
     def to_dict(self) -> dict[str, Any]:
         """For XCom."""
         return {
-            **{outcome.value: self.outcomes[outcome] for outcome in PostingOutcome},
+            **{outcome.value: self.outcomes[outcome] for outcome in _OUTCOMES},
             "rupees_posted": canonical_amount(self.rupees_posted),
             "still_open": self.still_open,
         }
@@ -96,7 +100,26 @@ class _Taken:
 
     intent: Intent
     lease: Lease
+    more: bool
     send_until: float
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """What a try made of an intent, to be stored."""
+
+    taken: _Taken
+    result: Result
+
+    @property
+    def loan_waits(self) -> bool:
+        """Whether the loan's next turn is not yet due: its oldest intent has to wait."""
+        return isinstance(self.result, Open) and self.result.state is not IntentState.IN_DOUBT
+
+    @property
+    def loan_goes_on(self) -> bool:
+        """Whether the loan's next intent may be taken at once, under the same lease."""
+        return self.taken.more and not self.loan_waits
 
 
 class _Chunk:
@@ -139,68 +162,86 @@ class _Worker:
 
     def work(self) -> None:
         """Turn by turn, until no loan is left."""
-        taken: _Taken | None = None
-        result: Result | None = None
+        tried: _Tried | None = None
         while True:
-            with self._conn.transaction():
-                held = self._store(taken, result) if taken and result else None
-                self._audit.flush(self._conn)
-                taken = self._next(held)
-            if taken:
-                result = self._exchange(taken)
-            elif not self._chunk.queue.wait():
+            taken = self._turn(tried)
+            tried = _Tried(taken, self._exchange(taken)) if taken else None
+            if tried is None and not self._chunk.queue.wait():
                 return
 
-    def _store(self, taken: _Taken, result: Result) -> Lease | None:
-        """Store a result under the lease; None if the lease was lost, and the result with it."""
-        chunk, intent, lease = self._chunk, taken.intent, taken.lease
+    def _turn(self, tried: _Tried | None) -> _Taken | None:
+        """Store what was tried and take what comes next: the loan's next intent, else the first one of another loan.
+
+        One transaction, sent in one go.
+        """
+        chunk, conn, started = self._chunk, self._conn, time.monotonic()
+        loan_goes_on = tried is not None and tried.loan_goes_on and not chunk.queue.stopped
+        loan_id = tried.taken.lease.loan_id if tried and loan_goes_on else chunk.queue.pop()
+        written = asked = take = None
+        with conn.pipeline(), conn.transaction():
+            if tried:
+                written = self._write(tried, self._lease_seconds if loan_goes_on else 0)
+            self._audit.flush(conn)
+            if loan_id and not loan_goes_on:
+                asked = leases.ask(conn, loan_id, chunk.holder, self._lease_seconds)
+            if loan_id:
+                take = ledger.take(conn, loan_id, chunk.holder)
+        if tried and written and not self._settle(tried, written, loan_goes_on=loan_goes_on):
+            return None
+        if loan_id is None or take is None:
+            return None
+        held = tried.taken.lease if tried else None
+        lease = asked.lease() if asked else held
+        return self._hold(loan_id, lease, take.head(), started)
+
+    def _write(self, tried: _Tried, lease_seconds: float) -> Written:
+        taken, result = tried.taken, tried.result
+        if isinstance(result, Ended):
+            return ledger.end(
+                self._conn, taken.lease, taken.intent, result, self._chunk.run, lease_seconds=lease_seconds
+            )
+        return ledger.keep(
+            self._conn, taken.lease, taken.intent, result, self._chunk.run, lease_seconds=lease_seconds
+        )
+
+    def _settle(self, tried: _Tried, written: Written, *, loan_goes_on: bool) -> bool:
+        """Account for what was stored. False if the lease was lost on the way to the loan's next intent."""
+        chunk, intent, result = self._chunk, tried.taken.intent, tried.result
         try:
-            leases.renew(self._conn, lease, self._lease_seconds)
+            written.check()
         except LeaseLostError as lost:
             log.warning("%s; the new holder reads %s back", lost, intent.posting_key)
-            chunk.queue.put_back(lease.loan_id, chunk.settings.lease_wait)
-            return None
+            chunk.queue.put_back(intent.loan_id, chunk.settings.lease_wait)
+            return not loan_goes_on
         if isinstance(result, Ended):
-            ledger.end(self._conn, lease, intent, result, chunk.run)
             chunk.progress.ended(intent, result)
         else:
             log.warning(
                 "%s of loan %s is %s: %s", intent.posting_key, intent.loan_id, result.state, result.reason
             )
-            ledger.keep(self._conn, lease, intent, result, chunk.run)
-        return lease
+        if tried.loan_waits:
+            chunk.queue.put_back(intent.loan_id, result.wait if isinstance(result, Open) else 0.0)
+        elif not loan_goes_on:
+            chunk.queue.done()
+        return True
 
-    def _next(self, held: Lease | None) -> _Taken | None:
-        """The next intent of the loan in hand, else the first one of one other loan."""
-        started = time.monotonic()
-        lease = held or self._lease_a_loan()
+    def _hold(self, loan_id: str, lease: Lease | None, head: Head | None, started: float) -> _Taken | None:
+        """The intent that was taken; without one the loan is let go."""
+        queue = self._chunk.queue
         if lease is None:
+            queue.put_back(loan_id, self._chunk.settings.lease_wait)
             return None
-        if self._chunk.queue.stopped:
-            leases.release(self._conn, lease)
-            return None
-        head = ledger.take(self._conn, lease)
         if head and head.intent:
             if head.intent.was_interrupted:
                 self._audit.record(_interrupted(head.intent))
-            return _Taken(head.intent, lease, started + self._lease_seconds - self._longest_call)
+            send_until = started + self._lease_seconds - self._longest_call
+            return _Taken(head.intent, lease, head.more, send_until)
         leases.release(self._conn, lease)
         if head:
-            self._chunk.queue.put_back(lease.loan_id, head.due_in_seconds)
+            queue.put_back(loan_id, head.due_in_seconds)
         else:
-            self._chunk.queue.done()
+            queue.done()
         return None
-
-    def _lease_a_loan(self) -> Lease | None:
-        chunk = self._chunk
-        loan_id = chunk.queue.pop()
-        if loan_id is None:
-            return None
-        held = leases.acquire(self._conn, [loan_id], chunk.holder, self._lease_seconds)
-        if not held:
-            chunk.queue.put_back(loan_id, chunk.settings.lease_wait)
-            return None
-        return held[0]
 
     def _exchange(self, taken: _Taken) -> Result:
         """Try the intent, waiting out an outage that keeps it from being sent."""
@@ -229,6 +270,7 @@ def _repayment(intent: Intent, address: LoanAddress) -> Repayment:
         payment_type_id=intent.payment_type_id,
         receipt_number=intent.bank_reference,
         fineract_loan_id=address.fineract_loan_id,
+        kind=intent.kind,
     )
 
 
@@ -256,6 +298,7 @@ class Poster:
     def post(self, loan_ids: list[str]) -> PostingReport:
         """Post what is due on `loan_ids`. Raises PostingStoppedError if Fineract is down for too long or refuses us."""
         with self._connect() as conn:
+            leases.prepare(conn, loan_ids)
             progress = _Progress(
                 sum(self._still_open(conn, loan_ids).values()), self._settings.progress_every
             )

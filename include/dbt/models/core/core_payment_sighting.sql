@@ -19,6 +19,10 @@ with touched as (
     from {{ ref('base_payment_file') }} as file_row
     {% if is_incremental() %}where file_row.{{ touched_since() }}{% endif %}
     union
+    select entry.native_reference
+    from {{ ref('base_manual_repayment') }} as entry
+    {% if is_incremental() %}where entry.{{ touched_since() }}{% endif %}
+    union
     select payment.gateway_payment_reference as native_reference
     from {{ ref('base_gateway_payment') }} as payment
     {% if is_incremental() %}
@@ -85,6 +89,26 @@ seen as (
     from touched
     inner join {{ ref('base_gateway_payment') }} as payment on touched.native_reference = payment.gateway_payment_reference
     where payment.is_collection
+    union all
+    select
+        entry.native_reference,
+        entry.channel,
+        entry.lender as told_to,
+        entry.lender as file_lender,
+        entry.loan_id as stated_loan_id,
+        null as reference_error,
+        entry.business_date,
+        entry.amount,
+        null as gateway_payment_reference,
+        entry.bank_reference,
+        null as umrn,
+        'captured' as payment_status,
+        true as is_collection,
+        entry.loaded_at as seen_at,
+        null as file_id,
+        null as row_number
+    from touched
+    inner join {{ ref('base_manual_repayment') }} as entry on touched.native_reference = entry.native_reference
 ),
 
 judged as (
@@ -96,7 +120,7 @@ judged as (
             when seen.reference_error is not null then seen.reference_error
             when registry.loans = 0 then 'unknown_loan'
             when registry.loans > 1 then 'ambiguous_loan'
-            -- a file speaks for its own lender only; a webhook's lender is the loan's, whatever URL it came to
+            -- a file, or a person, speaks for its own lender only; a webhook's lender is the loan's, whatever URL it came to
             when registry.lender is distinct from coalesce(seen.file_lender, registry.lender, 'no lender')
                 then 'loan_of_other_lender'
             when stream.stream is null then 'loan_of_other_lender'

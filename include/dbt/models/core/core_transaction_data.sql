@@ -133,7 +133,8 @@ judged as (
         coalesce(stream.posting_policy, 'never') as posting_policy,
         lender.payment_type_id,
         payment.business_date < lender.post_from as is_historic,
-        payment.held_as is not null and decision.posting_key is null as is_held,
+        (payment.held_as is not null or coalesce(exception.is_possible_duplicate, false))
+        and decision.posting_key is null as is_held,
         coalesce(exception.is_conflict, false) as is_conflict,
         case
             when not coalesce(stream.is_two_sided, false) or payment.business_date < lender.post_from then 'not_applicable'
@@ -155,13 +156,14 @@ judged as (
     cross join lateral (
         select
             bool_or(question.kind = 'identity_conflict') as is_conflict,
+            bool_or(question.kind = 'possible_duplicate') as is_possible_duplicate,
             bool_or(question.kind = 'missing_in_file') as is_missing_in_file,
             bool_or(question.kind = 'missing_in_gateway') as is_missing_in_gateway
         from {{ source('state', 'core_recon_exception') }} as question
         where
             question.subject = payment.posting_key
             and question.state = 'open'
-            and question.kind in ('identity_conflict', 'missing_in_file', 'missing_in_gateway')
+            and question.kind in ('identity_conflict', 'possible_duplicate', 'missing_in_file', 'missing_in_gateway')
     ) as exception
 )
 

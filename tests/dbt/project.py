@@ -84,6 +84,10 @@ class DbtProject:
         self.build("reconciliation")
         return record_matches(self.app, RUN)
 
+    def macro(self, name: str) -> Any:
+        """A macro of the project, as the next run will use it."""
+        return self._manifest.macros[f"macro.turno.{name}"]
+
     def rows(self, model: str) -> list[Row]:
         """A model's rows in the order of its key, without the columns of lineage."""
         query = f"select * from {model} order by {MODELS.get(model, '1')}"  # noqa: S608  # names of our own

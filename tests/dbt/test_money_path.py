@@ -294,17 +294,35 @@ def test_a_webhook_that_came_to_two_lenders_is_one_payment_of_the_loans_lender(a
     assert (row["lender"], row["sightings"], row["posting_block"]) == ("axle", 1, None)
 
 
-def test_a_load_that_commits_late_under_a_lower_number_is_not_skipped(axle: DbtProject) -> None:
-    """The slow file's transaction begins first and commits after a build has read past it."""
+def payments_after_a_late_commit(project: DbtProject) -> int:
+    """Two files of one row each: the slow one's transaction begins first and commits after a build has read past it."""
     slow_row = FileRow("AXL300001", payment_id="slow")
     fast_row = FileRow("AXL300001", payment_id="fast", date="2026-01-06")
-    with connect(f"{axle.conn.info.dsn} password={axle.conn.info.password}") as slow, slow.transaction():
+    with (
+        connect(f"{project.conn.info.dsn} password={project.conn.info.password}") as slow,
+        slow.transaction(),
+    ):
         put_file(slow, "axle", "settlement", [slow_row])
-        put_file(axle.conn, "axle", "settlement", [fast_row])
-        axle.build_warehouse()
-        assert [row["gateway_payment_reference"] for row in axle.payments().values()] == ["razorpay:fast"]
-    axle.build_warehouse()
-    assert len(axle.payments()) == 2
+        put_file(project.conn, "axle", "settlement", [fast_row])
+        project.build_warehouse()
+        assert [row["gateway_payment_reference"] for row in project.payments().values()] == ["razorpay:fast"]
+    project.build_warehouse()
+    return len(project.payments())
+
+
+def test_a_load_that_commits_late_under_a_lower_number_is_not_skipped(axle: DbtProject) -> None:
+    assert payments_after_a_late_commit(axle) == 2
+
+
+def test_an_increment_from_the_highest_number_would_lose_it(
+    axle: DbtProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A planted bug: the test above notices when the horizon is only the newest row."""
+    macro = axle.macro("touched_since")
+    assert "newest('_read_horizon', this)" in macro.macro_sql
+    planted = macro.macro_sql.replace(">= {{ newest('_read_horizon', this)", "> {{ newest('_txid', this)")
+    monkeypatch.setattr(macro, "macro_sql", planted)
+    assert payments_after_a_late_commit(axle) == 1
 
 
 def test_an_event_that_cannot_be_read_stops_nobody_and_goes_to_a_person(axle: DbtProject) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Literal, Self
 
 from croniter import croniter  # type: ignore[import-untyped]  # ships no types
@@ -55,6 +55,7 @@ FILE_CHANNEL = "file:"
 RESERVED_PREFIXES = ("archive/", "umrn/")
 
 
+@cache
 def check_cron(text: str) -> str:
     """Return a cron expression; raise ValueError for other text."""
     if not croniter.is_valid(text):

@@ -60,6 +60,62 @@ MISTAKES = {
     "pattern with look-around": ("gb", r"GB\d{6}", r"'(?=G)GB\d{6}'", "loan_id_pattern", "differ between our engines"),
     "percentage over a hundred": ("gb", "reject_percent: 20", "reject_percent: 120", "reject_percent", "less than or equal to 100"),
     "no post_from": ("ugro", "post_from: 2026-01-01\n", "", "# yaml-language-server", "post_from is missing: add it"),
+    "what is not decided yet": ("gb", "product_id: 1", "product_id: DECIDE", "product_id", "fineract.product_id is not decided yet"),
+    "a key that is not decided yet": ("gb", "          collected:", "          DECIDE:", "collected:", "is not decided yet"),
+    "two sources": ("gb", "heading: UMRN }", "heading: UMRN, position: 2 }", "umrn: {", "by exactly one of heading, position"),
+    "no source": ("gb", "umrn: { type: umrn, heading: UMRN }", "umrn: { type: umrn }", "umrn: {", "not nothing"),
+    "the first of what is no helper": (
+        "gb", "note: { type: text, heading: Return Reason", "note: { type: text, first_of: [reason]", "note:", "'reason' is no helper of type text",
+    ),
+    "the first of what always holds something": (
+        "axle", "note: { type: text, heading: entity_description", "note: { type: text, first_of: [currency, currency]", "note:", "'currency' is required, so",
+    ),
+    "a reference that is constant": (
+        "axle", "payment_id: { type: text, heading: entity_id }", "payment_id: { type: text, constant: P1 }", "payment_id:", "identifies no payment",
+    ),
+    "a constant that is no amount": (
+        "axle", "fee: { type: amount, heading: fee (exclusive tax)", 'fee: { type: amount, constant: "2%"', "fee: {", "'2%' is not an amount",
+    ),
+    "an extraction with look-around": (
+        "gb", "heading: Return Reason,", "heading: Return Reason, extract: '(?<=x)y',", "note:", "differ between our engines",
+    ),
+    "an extraction that finds nothing at all": (
+        "gb", "heading: Return Reason,", "heading: Return Reason, extract: 'y*',", "note:", "ask for at least one character",
+    ),
+    "an extraction of two parts": (
+        "gb", "heading: Return Reason,", "heading: Return Reason, extract: '(a)(b)',", "note:", "has 2 groups",
+    ),
+    "a pattern that would blow up": (
+        "gb", "heading: Return Reason,", "heading: Return Reason, extract: '(?:a{9}){9}',", "note:", "write the group out",
+    ),
+    "a count beyond the cap": (
+        "gb", "heading: Return Reason,", "heading: Return Reason, extract: 'a{65}',", "note:", "a count goes up to 64",
+    ),
+    "Cr that means both": (
+        "gb", "grouping: indian }", "grouping: indian, suffixes: { positive: [Cr], negative: [CR] } }", "amount:", "'cr' is given more than once",
+    ),
+    "a text that is renamed to two": (
+        "gb", "heading: Return Reason,", "heading: Return Reason, values: { a: [x], b: [X] },", "note:", "'x' is given more than once",
+    ),
+    "hours of twelve without AM": ("gb", '["%d/%m/%Y"]', '["%d/%m/%Y %I:%M"]', "date:", "(%p) belong together"),
+    "a fraction that is no fraction": ("gb", '["%d/%m/%Y"]', '["%d/%m/%Y %H:%M:%f"]', "date:", "stands behind a dot"),
+    "ten digits that are a date and a time": ("gb", '["%d/%m/%Y"]', '["%d%m%y%H%M", epoch_seconds]', "date:", "both are ten digits"),
+    "day first against month first": (
+        "gb", 'formats: ["%d/%m/%Y"]', 'formats: ["%d/%m/%Y"], month_first: true', "date:", "puts the day first, against month_first",
+    ),
+    "a date that may be blank": ("gb", 'formats: ["%d/%m/%Y"]', 'formats: ["%d/%m/%Y"], required: false', "date:", "belongs nowhere"),
+    "a filter that keeps and drops": (
+        "axle", 'drop: ["0.00"]', 'drop: ["0.00"], keep: ["1.00"]', "mandate_registration:", "say either keep or drop",
+    ),
+    "a filter with two tests": (
+        "axle", 'drop: ["0.00"]', 'drop: { below: "1.00", above: "2.00" }', "mandate_registration:", "say exactly one of below",
+    ),
+    "a pattern for an amount": ("axle", 'drop: ["0.00"]', 'drop: { matches: "^0" }', "mandate_registration:", "is compared by one of below"),
+    "a comparison of texts": ("gb", "keep: [collected]", 'keep: { above: "a" }', "not_collected:", "is compared by matches, or a list"),
+    "a date filter that is no date": (
+        "gb", "filters:", 'filters:\n      early: { column: date, drop: { below: "1/1/2026" } }', "not_collected:", "'1/1/2026' is no date such as",
+    ),
+    "a layout rule that says nothing": ("gb", "first_cell_starts_with: [Total, Grand Total]", "first_cell_matches: ''", "first_cell_starts_with: [Total", "at least 1 character"),
     "an amount that may be blank": (
         "ugro", "grouping: indian }", "grouping: indian, required: false }", "amount:", "a blank amount is not zero",
     ),

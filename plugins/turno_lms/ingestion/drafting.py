@@ -58,7 +58,7 @@ class _Draft:
         loan = self._roles.get("loan_id", [])
         pattern = suggestions.loan_pattern(loan[0].values) if len(loan) == 1 else None
         yield MODELINE
-        yield f"# Drafted from {self._file_name}. Settle every {UNDECIDED} and look at every suggestion; then run"
+        yield f"# Drafted from {quoted(self._file_name)}. Settle every {UNDECIDED}, look at every suggestion, and run"
         yield f"# turno lenders check, and turno lenders preview --mapping {self._slug}.yml SAMPLE"
         yield f"lender: {self._slug}"
         yield f"name: {quoted(self._name)}"
@@ -168,7 +168,7 @@ _LOOKS: dict[str, Callable[[SampleColumn], object]] = {
     "date": lambda column: (
         suggestions.date_formats(column.values) or suggestions.only_month_first(column.values)
     ),
-    "amount": lambda column: suggestions.amount_look(column.values).share > suggestions.MOST,
+    "amount": lambda column: suggestions.amount_look(column.values).fits,
     "loan_id": lambda column: suggestions.loan_pattern(column.values),
     "status": suggestions.looks_like_status,
     "payment_id": suggestions.looks_like_reference,

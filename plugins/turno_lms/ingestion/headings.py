@@ -11,9 +11,6 @@ from turno_lms.lenders.columns import AnyColumn
 from turno_lms.lenders.formats import CsvFormat
 from turno_lms.lenders.schema import FileKind
 
-_SIMILAR = 0.6
-"""From this likeness on a heading is suggested for one that is missed: Payment Dt for Payment Date, but not Paid On."""
-
 
 def find_headings(rows: Iterable[NumberedRow], kind: FileKind, place: str) -> Headings:
     """The first of `rows` that holds every mapped heading; of a file without headings, the positions alone.
@@ -110,7 +107,7 @@ def _advice(lacking: Mapping[str, AnyColumn], row: TextRow, kind: FileKind) -> s
         close = [
             match
             for alias in column.heading
-            for match in difflib.get_close_matches(same_heading(alias), free, n=1, cutoff=_SIMILAR)
+            for match in difflib.get_close_matches(same_heading(alias), free, n=1)
         ]
         if close:
             renamed = free[close[0]]

@@ -14,8 +14,8 @@ from functools import cached_property
 
 from turno_lms.lenders.date_formats import format_pattern
 
-MOST = 0.6
-"""The share of values that must agree before anything is suggested: a sample has its bad rows."""
+_MOST_PERCENT = 60
+"""So many of the values must agree before anything is suggested: a sample has its bad rows."""
 _DAY_FIRST = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%d-%m-%y")
 _TIMES = ("", " %H:%M:%S", " %H:%M", " %I:%M %p", ", %I:%M %p")
 _BASES = ("%Y-%m-%d", "%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d/%b/%Y", "%d%m%Y", "%Y%m%d")
@@ -72,9 +72,10 @@ class SampleColumn:
         """Whether the heading speaks for a role."""
         return re.search(_HINTS[role], self.heading, re.IGNORECASE) is not None
 
-    def share(self, pattern: re.Pattern[str]) -> float:
-        """The share of values that have a form."""
-        return _share(bool(pattern.fullmatch(value.strip("'").upper())) for value in self.values)
+    def mostly(self, pattern: re.Pattern[str]) -> bool:
+        """Whether most values have a form."""
+        fitting = [value for value in self.values if pattern.fullmatch(value.strip("'").upper())]
+        return is_most(len(fitting), len(self.values))
 
 
 def date_formats(values: Sequence[str]) -> list[str]:
@@ -86,7 +87,7 @@ def date_formats(values: Sequence[str]) -> list[str]:
             fitting[name] = read
     chosen: list[str] = []
     left = set().union(*fitting.values()) if fitting else set()
-    if len(left) < len(set(values)) * MOST:
+    if not is_most(len(left), len(set(values))):
         return []
     while left:
         best = max(fitting, key=lambda name: (len(fitting[name] & left), -_FORMATS.index(name)))
@@ -130,9 +131,9 @@ def _reads(value: str, date_format: str) -> bool:
 
 @dataclass(frozen=True)
 class AmountLook:
-    """How the amounts of a column are written. `grouping` is None where the sample leaves open which it is."""
+    """Whether a column seems to hold amounts, and how they are written; `grouping` is None where that is left open."""
 
-    share: float
+    fits: bool
     grouping: str | None
     suffixes: tuple[str, ...]
 
@@ -142,7 +143,7 @@ def amount_look(values: Sequence[str]) -> AmountLook:
     found = [match for match in map(_AMOUNT.fullmatch, values) if match]
     wholes = [match[1] for match in found if "," in match[1]]
     suffixes = tuple(sorted({match[3].strip(".").casefold() for match in found if match[3]}))
-    return AmountLook(len(found) / len(values) if values else 0.0, _grouping(wholes), suffixes)
+    return AmountLook(is_most(len(found), len(values)), _grouping(wholes), suffixes)
 
 
 def _grouping(wholes: Iterable[str]) -> str | None:
@@ -160,19 +161,19 @@ def _grouping(wholes: Iterable[str]) -> str | None:
 
 def looks_like_umrn(column: SampleColumn) -> bool:
     """Whether the values are mandates, by their form or by the heading."""
-    return column.share(_UMRN) > MOST or (column.hinted("umrn") and column.share(_LONG_ID) > MOST)
+    return column.mostly(_UMRN) or (column.hinted("umrn") and column.mostly(_LONG_ID))
 
 
 def loan_pattern(values: Sequence[str]) -> str | None:
     """A pattern of loan ids: letters most share, and figures of one length; None where there is no such form."""
     forms = Counter((match[1], len(match[2])) for match in map(_LOAN.search, map(str.upper, values)) if match)
     ((letters, digits), times), *_ = forms.most_common(1) or [(("", 0), 0)]
-    return rf"{letters}\d{{{digits}}}" if times > len(values) * MOST else None
+    return rf"{letters}\d{{{digits}}}" if is_most(times, len(values)) else None
 
 
 def stands_alone(column: SampleColumn, pattern: str) -> bool:
     """Whether the loan ids are the whole of the texts."""
-    return column.share(re.compile(pattern)) > MOST
+    return column.mostly(re.compile(pattern))
 
 
 def looks_like_status(column: SampleColumn) -> bool:
@@ -188,9 +189,9 @@ def looks_like_status(column: SampleColumn) -> bool:
 
 def looks_like_reference(column: SampleColumn) -> bool:
     """Whether hardly a value comes twice."""
-    return bool(column.values) and len(set(column.values)) >= len(column.values) * 0.8
+    return bool(column.values) and len(set(column.values)) * 5 >= len(column.values) * 4
 
 
-def _share(hits: Iterable[bool]) -> float:
-    counted = list(hits)
-    return sum(counted) / len(counted) if counted else 0.0
+def is_most(part: int, whole: int) -> bool:
+    """Whether enough of the values agree."""
+    return whole > 0 and part * 100 > whole * _MOST_PERCENT

@@ -261,11 +261,11 @@ class FileKind(Part):
 
     def _check_first_of(self, name: str, column: AnyColumn) -> None:
         place = ("helpers" if name in self.helpers else "columns", name, "first_of")
-        for part in column.first_of:
+        for number, part in enumerate(column.first_of, start=1):
             helper = self.helpers.get(part)
             if not isinstance(helper, TextColumn) or helper.first_of:
                 raise wrong(f"{part!r} is no helper of type text that has a source of its own", *place)
-            if helper.required and part != column.first_of[-1]:
+            if helper.required and number < len(column.first_of):
                 raise wrong(f"{part!r} is required, so the ones behind it never count", *place)
 
     def _check_formula(self, name: str, formula: Formula) -> None:

@@ -9,7 +9,6 @@ from turno_lms.ingestion.tables import Chunk, NumberedRow, TextRow, same_heading
 from turno_lms.lenders.formats import FileValue
 from turno_lms.lenders.schema import FileKind
 
-
 _ROWS_KEPT = 1000
 
 

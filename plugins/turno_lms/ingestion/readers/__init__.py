@@ -178,7 +178,7 @@ def _first_table(places: Iterator[Place], kind: FileKind, name: str, chunk_rows:
 def _table(place: str, opened: Callable[[], Source], kind: FileKind, chunk_rows: int) -> Table:
     source, section = opened(), kind.section
     records = source.records()
-    above = list(sections.skip_to(records, section.after, place)) if section and section.after else []
+    above = sections.skip_to(records, section.after, place) if section and section.after else []
     top = list(islice(records, ROWS_TO_SEARCH))
     ends = section.before if section else None
     searched = takewhile(lambda row: not (ends and sections.starts_with(row[1], ends)), top)

@@ -32,8 +32,7 @@ class FixedWidthFile:
 
         number = 1
         for block in text_blocks(self._path, self._format.encoding, self._name):
-            text = block.replace("\r\n", "\n").removesuffix("\n")
-            lines = pl.Series("lines", [text]).str.split("\n").explode()
+            lines = pl.Series(_lines(block), dtype=pl.String)
             for start in range(0, len(lines), chunk_rows):
                 yield FixedWidthChunk(number + start, lines.slice(start, chunk_rows), self._format)
             number += len(lines)
@@ -44,7 +43,7 @@ class FixedWidthFile:
         return {
             _cut(line, kind.fields[field]).strip()
             for block in text_blocks(self._path, self._format.encoding, self._name)
-            for line in block.splitlines()
+            for line in _lines(block)
             if line.startswith(kind.starts_with)
         }
 
@@ -113,6 +112,10 @@ class FixedWidthChunk(Chunk):
     def raw_text(self, number: int) -> str:
         """The line."""
         return storable(self._lines[number - self.first_row])
+
+
+def _lines(block: str) -> list[str]:
+    return block.replace("\r\n", "\n").removesuffix("\n").split("\n")
 
 
 def _in_order(record: FixedRecord) -> list[tuple[str, FixedField]]:

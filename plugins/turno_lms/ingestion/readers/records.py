@@ -56,7 +56,7 @@ class RecordFile:
         number = 0
         for block in text_blocks(path, "utf-8", self._name):
             for number, line in enumerate(io.StringIO(block), start=number + 1):  # noqa: B020  # goes on
-                text = line.rstrip("\n")
+                text = line.rstrip("\r\n")
                 yield number, self._record(text, number) if text.strip() else {}, text
 
     def _record(self, text: str, number: int) -> Record:

@@ -9,6 +9,8 @@ from turno_lms.ingestion.tables import Chunk, NumberedRow, TextRow, same_heading
 from turno_lms.lenders.formats import FileValue
 from turno_lms.lenders.schema import FileKind
 
+_ROWS_KEPT = 1000
+
 
 def starts_with(row: TextRow, starts: Iterable[str]) -> bool:
     """Whether the first cell that holds text starts with one of the texts, case and blanks aside."""
@@ -16,12 +18,17 @@ def starts_with(row: TextRow, starts: Iterable[str]) -> bool:
     return first.startswith(tuple(map(same_heading, starts)))
 
 
-def skip_to(rows: Iterator[NumberedRow], starts: Iterable[str], place: str) -> Iterator[NumberedRow]:
-    """Take rows up to the one that starts so, and yield them. Raises FileRefusedError when there is none."""
+def skip_to(rows: Iterator[NumberedRow], starts: Iterable[str], place: str) -> list[NumberedRow]:
+    """Take rows up to the one that starts so, and return the first of them, for the values they may hold.
+
+    Raises FileRefusedError when no row starts so.
+    """
+    skipped: list[NumberedRow] = []
     for number, row in rows:
-        yield number, row
+        if len(skipped) < _ROWS_KEPT:
+            skipped.append((number, row))
         if starts_with(row, starts):
-            return
+            return skipped
     message = f"{place}: no row starts with {' or '.join(starts)}, below which the mapping's section begins"
     raise FileRefusedError(FileError.HEADING_NOT_FOUND, f"{message}. Is it a file of this kind?")
 

@@ -1,7 +1,7 @@
 """Delimited text: read in blocks, so that a file of any size takes the same memory.
 
-A block whose records are plainly lines is cut by vectorised expressions; anything else (a line break inside quotes, a
-stray quote, old line ends) by the csv module, which both must agree with.
+A block whose lines are plainly records of equal width is cut by polars; anything else (a line break inside quotes, a
+stray quote, a shorter line, old line ends) by the csv module, with which polars must agree.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ MAX_RECORD = 1_000_000
 _BLOCK = 4_000_000
 _MAX_PLAIN_WIDTH = 200
 _CODECS = {"utf-8": "utf-8-sig", "utf-16": "utf-16", "cp1252": "cp1252"}
-_LINE_ENDS = ("\n", "\r")
 
 
 class TextFile:

@@ -23,7 +23,7 @@ def unzip(task: Task) -> str:
             if member.flag_bits & 1:
                 archive.setpassword(_password(task))
             with archive.open(member) as source, (task.folder / "member").open("wb") as target:
-                _copy(source, target, member.compress_size, task)
+                _copy(source, target, min(member.compress_size, task.path.stat().st_size), task)
     except (zipfile.BadZipFile, pyzipper.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise unreadable(f"{task.name} cannot be read as a zip archive: {error}") from error
     except RuntimeError as error:  # what both libraries raise for a wrong password

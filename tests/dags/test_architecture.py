@@ -29,7 +29,7 @@ MONEY_ROOMS = ("domain", "posting", "identity", "ingestion", "reconciliation", "
 DURATION = re.compile(
     r"second|timeout|wait|delay|interval|backoff|monotonic"  # named as one
     r"|\b(connect|read|settling|every|lease_calls|progress_every|send_until): float"  # of Timeouts and PostingSettings
-    r"|return longest \* random|return Head\(lease, _intent",  # a random back-off; an intent that is due in 0 seconds
+    r"|return longest \* random|return Head\(lease, _intent|started: float",  # a random back-off; an intent that is due in 0 seconds
     re.IGNORECASE,
 )
 """Floats that measure time. Anything new that is a float in a money room must be named as time or listed here."""

@@ -41,10 +41,13 @@ def test_the_rows_dbt_reads(warehouse: WarehouseConnection, mappings: Path) -> N
     streams = "select lender, stream, channel, is_posting_channel from core.core_lender_stream order by lender, channel"
     assert rows(warehouse, streams) == [
         ("axle", "gateway_payments", "file:razorpay_settlement", False),
+        ("axle", "manual_repayments", "manual", True),  # every lender's, beside its mapping
         ("axle", "gateway_payments", "razorpay", True),
         ("gb", "nach_debits", "file:nach_response", True),
+        ("gb", "manual_repayments", "manual", True),
         ("gb", "nach_debits", "razorpay", False),
         ("ugro", "nach_debits", "file:repayment_statement", True),
+        ("ugro", "manual_repayments", "manual", True),
     ]
     kinds = "select lender, kind, stream, payment_id_is, sub_reference_id_is from core.core_lender_file_kind order by lender"
     assert rows(warehouse, kinds) == [
@@ -73,7 +76,9 @@ def test_a_changed_mapping_replaces_its_rows_and_announces_its_lender_alone(
     gb.write_text(text, encoding="utf-8")
     lender = load_lenders(mappings)["gb"]
     assert apply_lenders(warehouse, load_lenders(mappings)) == [f"gb: mapping {lender.mapping_version}"]
-    policies = "select distinct lender, posting_policy from core.core_lender_stream order by lender"
+    policies = """
+    select distinct lender, posting_policy from core.core_lender_stream where channel <> 'manual' order by lender
+    """
     assert rows(warehouse, policies) == [("axle", "at_once"), ("gb", "after_recon"), ("ugro", "at_once")]
     assert rows(warehouse, "select count(*) from core.core_change_log where subject = 'gb'") == [(2,)]
 

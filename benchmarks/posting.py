@@ -278,7 +278,8 @@ def _servers() -> Iterator[tuple[str, str]]:
         try:
             if not wait_until(lambda: answers(fineract), seconds=30):
                 raise RuntimeError("the stand-in did not start")
-            with warehouse(databases) as url, _weather(fineract):
+            url = warehouse(databases)
+            with _weather(fineract):
                 yield url, fineract
         finally:
             stop_child(standin)

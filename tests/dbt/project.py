@@ -52,7 +52,7 @@ class DbtProject:
 
         if self._manifest is None:
             self._manifest = dbtRunner().invoke(["parse", *self._folders()]).result
-        result = dbtRunner(manifest=self._manifest).invoke([command, *arguments, *self._folders()])
+        result: Any = dbtRunner(manifest=self._manifest).invoke([command, *arguments, *self._folders()])
         assert result.success, result.exception or [
             f"{each.node.name}: {each.message}"
             for each in result.result

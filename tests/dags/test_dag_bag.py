@@ -39,6 +39,7 @@ CONSUMERS = {
         "lender_files_loaded",
         "umrn_master_loaded",
         "loans_snapshotted",
+        "gateway_events_landed",
         "transactions_reconciled",
     },
     "post_repayments": {"transactions_built"},

@@ -117,6 +117,10 @@ class ExceptionKind(StrEnum):
     IDENTITY_CONFLICT = "identity_conflict"
     MISSING_IN_FILE = "missing_in_file"
     MISSING_IN_GATEWAY = "missing_in_gateway"
+    RETURNED_AFTER_POSTING = "returned_after_posting"  # refunded or charged back: the reversal is prepared
+    PARTLY_RETURNED = (
+        "partly_returned"  # refunded in part before it was posted: nobody posts the rest by itself
+    )
     POSTING_FAILED = "posting_failed"  # Fineract refused it for good
     POSTING_IN_DOUBT = "posting_in_doubt"  # its fate could not be found out
     PROOF_DIFFERENCE = "proof_difference"

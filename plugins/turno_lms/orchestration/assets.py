@@ -9,5 +9,6 @@ from airflow.sdk import Asset
 LENDER_FILES_LOADED = Asset("lender_files_loaded")
 UMRN_MASTER_LOADED = Asset("umrn_master_loaded")
 LOANS_SNAPSHOTTED = Asset("loans_snapshotted")
+GATEWAY_EVENTS_LANDED = Asset("gateway_events_landed")
 TRANSACTIONS_BUILT = Asset("transactions_built")
 TRANSACTIONS_RECONCILED = Asset("transactions_reconciled")

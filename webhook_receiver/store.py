@@ -47,9 +47,12 @@ on conflict do nothing
 returning conflicting
 """
 _INSERT_DEAD_LETTER = """
-insert into raw.raw_webhook_dead_letter (gateway, lender, reason_code, event_key, body_sha256, body, headers)
+insert into raw.raw_webhook_dead_letter (
+    gateway, lender, reason_code, event_key, body_sha256, body, headers, verdict, stale
+)
 values (
-    %(gateway)s, %(lender)s, %(reason)s, %(event_key)s, %(body_sha256)s, %(body)s, %(headers)s::jsonb
+    %(gateway)s, %(lender)s, %(reason)s, %(event_key)s, %(body_sha256)s, %(body)s, %(headers)s::jsonb,
+    %(verdict)s, %(stale)s
 )
 on conflict do nothing
 """
@@ -96,34 +99,32 @@ class Store:
 
         Deliveries of one event key take turns: the second of two different bodies must see the first.
         """
-        values = _values(delivery) | {
-            "payload": text,
-            "event_type": event_type,
-            "verdict": verification.verdict,
-            "stale": verification.stale,
-        }
+        values = _values(delivery, verification) | {"payload": text, "event_type": event_type}
         statement = _INSERT_INTO[delivery.account.gateway]
 
         def insert(conn: psycopg.Connection) -> psycopg.Cursor:
             conn.execute(_LOCK_EVENT, values)
             return conn.execute(statement, values)
 
-        row = self._run(insert).fetchone()
+        row = self.run(insert).fetchone()
         if row is None:
             return Kept.DUPLICATE
         return Kept.CONFLICTING if row[0] else Kept.STORED
 
-    def keep_dead_letter(self, delivery: Delivery, reason: UnusableBody) -> None:
+    def keep_dead_letter(self, delivery: Delivery, reason: UnusableBody, verification: Verification) -> None:
         """Keep a signed body that is no event, once; raises StoreUnavailableError."""
-        values = _values(delivery) | {"gateway": delivery.account.gateway, "reason": reason}
-        self._run(lambda conn: conn.execute(_INSERT_DEAD_LETTER, values))
+        values = _values(delivery, verification) | {"gateway": delivery.account.gateway, "reason": reason}
+        self.run(lambda conn: conn.execute(_INSERT_DEAD_LETTER, values))
 
     def check(self) -> None:
         """Ask the database for an answer; raises StoreUnavailableError."""
-        self._run(lambda conn: conn.execute("select 1"))
+        self.run(lambda conn: conn.execute("select 1"))
 
-    def _run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
-        """Do idempotent work in a transaction, a second time when the pooled connection turns out dead."""
+    def run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
+        """Do idempotent work in a transaction, a second time when the pooled connection turns out dead.
+
+        Raises UnusableBodyError for what PostgreSQL cannot hold, StoreUnavailableError when nothing was stored.
+        """
         try:
             self._pool.open()
             try:
@@ -165,8 +166,10 @@ def _without_payload(error: psycopg.Error) -> str:
     return f"{error.sqlstate} {error.diag.message_primary}{hint}"
 
 
-def _values(delivery: Delivery) -> dict[str, Any]:
+def _values(delivery: Delivery, verification: Verification) -> dict[str, Any]:
     return {
+        "verdict": verification.verdict,
+        "stale": verification.stale,
         "lender": delivery.account.lender,
         "event_key": delivery.event_key,
         "body_sha256": delivery.body_sha256,

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "plugins" / "turno_lms"
 
 BASEMENT = {"domain"}
 SERVICES = BASEMENT | {"warehouse", "fineract", "lenders"}
-AREAS = {"gateways", "identity", "ingestion", "posting", "reconciliation"}
+AREAS = {"gateways", "identity", "ingestion", "los", "posting", "reconciliation"}
 MAY_IMPORT = {
     "domain": set[str](),
     "warehouse": BASEMENT,

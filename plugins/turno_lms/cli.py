@@ -11,6 +11,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 def _mount() -> None:
+    from turno_lms.gateways.commands import app as webhooks
     from turno_lms.identity.commands import app as payments
     from turno_lms.lenders.commands import app as lenders
     from turno_lms.los.commands import app as los
@@ -21,6 +22,7 @@ def _mount() -> None:
     app.add_typer(los, name="los")
     app.add_typer(payments, name="payments")
     app.add_typer(warehouse, name="warehouse")
+    app.add_typer(webhooks, name="webhooks")
     app.command("proof")(proof)
     if importlib.util.find_spec("local_stack"):
         from local_stack.commands import app as stack

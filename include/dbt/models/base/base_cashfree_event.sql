@@ -60,7 +60,9 @@ routed as (
     select
         event.*,
         case
-            when event.event in ('PAYMENT_SUCCESS_WEBHOOK', 'PAYMENT_FAILED_WEBHOOK', 'PAYMENT_USER_DROPPED_WEBHOOK')
+            when event.event in (
+                    'PAYMENT_SUCCESS_WEBHOOK', 'PAYMENT_FAILED_WEBHOOK', 'PAYMENT_USER_DROPPED_WEBHOOK', 'SWEPT_PAYMENT'
+                )
                 then 'payment'
             when event.event = 'PAYMENT_LINK_EVENT' and event.link_order ->> 'transaction_id' is not null then 'link'
             -- a mandate's registration (AUTH) is no collection

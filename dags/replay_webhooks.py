@@ -50,7 +50,7 @@ with DAG(
             name: Param(None, type=["null", "string"], format="date-time", title=title)
             for name, title in MOMENTS.items()
         },
-        **{name: Param(False, type="boolean", title=title) for name, title in FLAGS.items()},
+        **{name: Param(False, type=["null", "boolean"], title=title) for name, title in FLAGS.items()},
     },
     tags=[Tag.GATEWAYS, Tag.OPERATOR_FORM],
 ):

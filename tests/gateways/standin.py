@@ -58,9 +58,11 @@ def running_standin() -> Iterator[Standin]:
     server = uvicorn.Server(
         uvicorn.Config(app, host=LOOPBACK, port=free_port(), log_level="warning", timeout_graceful_shutdown=1)
     )
-    thread = Thread(target=server.run)
+    thread = Thread(target=server.run, daemon=True)
     thread.start()
     assert wait_until(lambda: server.started, seconds=10)
-    yield Standin(f"http://{LOOPBACK}:{server.config.port}")
-    server.should_exit = True
-    thread.join()
+    try:
+        yield Standin(f"http://{LOOPBACK}:{server.config.port}")
+    finally:
+        server.should_exit = True
+        thread.join()

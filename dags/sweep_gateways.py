@@ -41,11 +41,14 @@ with DAG(
 
     @task
     def list_accounts() -> list[dict[str, str]]:
-        """Every gateway of every lender's mapping."""
+        """Every gateway of every lender's mapping; none before the warehouse was built for the first time."""
         from turno_lms.gateways.connections import accounts
+        from turno_lms.gateways.sweep import is_warehouse_built
         from turno_lms.lenders.registry import load_lenders
+        from turno_lms.warehouse.connection import connect
 
-        return accounts(load_lenders())
+        with connect() as conn:
+            return accounts(load_lenders()) if is_warehouse_built(conn) else []
 
     @task(execution_timeout=LONG, map_index_template=LABEL)
     def sweep_account(account: dict[str, str]) -> dict[str, Any]:

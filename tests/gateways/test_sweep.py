@@ -12,7 +12,7 @@ from tests.dbt.project import RUN, DbtProject
 from tests.gateways.standin import PAID_AT, Standin
 from turno_lms.domain.keys import source_key
 from turno_lms.gateways.api import GatewayError
-from turno_lms.gateways.sweep import GRACE, OVERLAP, WIDE, SweepReport, sweep
+from turno_lms.gateways.sweep import GRACE, OVERLAP, WIDE, SweepReport, is_warehouse_built, sweep
 from turno_lms.warehouse.connection import WarehouseConnection
 
 NOW = PAID_AT + timedelta(hours=1)
@@ -123,3 +123,10 @@ def test_windows_overlap_and_once_a_day_one_is_wide(axle: DbtProject, standin: S
     assert third.window_from == second.window_until - WIDE
     asked = datetime(2025, 12, 1, tzinfo=UTC)
     assert ask(axle, standin, now=NOW + timedelta(days=2), since=asked).window_from == asked
+
+
+def test_a_warehouse_that_was_never_built_cannot_tell_what_is_missing(
+    warehouse: WarehouseConnection, project: DbtProject
+) -> None:
+    assert not is_warehouse_built(warehouse)
+    assert is_warehouse_built(project.app)

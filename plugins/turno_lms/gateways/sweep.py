@@ -50,6 +50,12 @@ class SweepReport:
         return asdict(self) | window
 
 
+def is_warehouse_built(conn: WarehouseConnection) -> bool:
+    """Whether build_warehouse has run once: what is missing shows only beside what was read."""
+    row = conn.execute("select to_regclass('base.base_gateway_payment') is not null as is_built").fetchone()
+    return bool((row or {})["is_built"])
+
+
 def sweep(
     conn: WarehouseConnection,
     api: GatewayApi,

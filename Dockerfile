@@ -22,6 +22,7 @@ FROM base AS receiver
 RUN useradd --uid 50001 --no-create-home --shell /usr/sbin/nologin receiver
 COPY --from=receiver-environment /opt/venv /opt/venv
 COPY include/lender_mappings include/lender_mappings
+COPY include/los_operations include/los_operations
 COPY webhook_receiver webhook_receiver
 USER receiver
 EXPOSE 8000

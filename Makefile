@@ -28,6 +28,7 @@ lint: bootstrap ## style, types and SQL
 	@cd plugins && "$(BIN)/sqlfluff" lint --disable-progress-bar turno_lms
 
 faults: bootstrap ## the long fault campaigns: processes killed while money is posted (ROUNDS=20)
+	@TURNO_STORM_ROUNDS=$(or $(ROUNDS),20) "$(BIN)/python" -m pytest -q -s tests/faults/test_webhook_storm.py
 	@"$(BIN)/python" -m tests.faults.campaign --rounds $(or $(ROUNDS),20)
 
 fuzz: bootstrap ## the long campaign of damaged files against the readers (FACTOR=50)

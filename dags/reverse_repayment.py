@@ -6,7 +6,7 @@ carries out every reversal that is due (`carry_out`): under the loan's lease, un
 and recorded in the ledger. A correction is posted by `post_repayments` under the original's key with `-r1`.
 
 A NACH debit that bounced after it was posted is prepared here by `post_repayments` itself: the open question
-`returned_after_posting` names its key.
+`bounced_after_posting` names its key. For money that a gateway gave back it is `returned_after_posting`.
 
 **Starts:** by the form only.
 

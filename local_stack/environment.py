@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from local_stack.databases import Databases
 from local_stack.folder import ROOT, StateFolder
+from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET, CASHFREE_CLIENT_ID
 from local_stack.processes import LOOPBACK, StackError
 
 SERVICES = ("postgres", "s3", "fineract", "gateways", "receiver", "airflow")
@@ -83,7 +84,7 @@ class StackEnvironment:
             "postgres": self._postgres_variables,
             "s3": self._s3_variables,
             "fineract": self._fineract_variables,
-            "gateways": lambda: {"TURNO_GATEWAYS_URL": self.local_url("gateways")},
+            "gateways": self._gateways_variables,
             "receiver": lambda: {"TURNO_RECEIVER_URL": self.local_url("receiver")},
             "airflow": self._airflow_variables,
         }
@@ -126,6 +127,22 @@ class StackEnvironment:
             "extra": {"tenant": os.environ.get("TURNO_FINERACT_TENANT", "default")},
         }
         return {"TURNO_FINERACT_URL": self.fineract_url, "AIRFLOW_CONN_TURNO_FINERACT": json.dumps(conn)}
+
+    def _gateways_variables(self) -> dict[str, str]:
+        """With a connection to the stand-in for every account of a lender, as the sweep looks for them."""
+        url = self.local_url("gateways")
+        logins = {"razorpay": API_KEY_ID, "cashfree": CASHFREE_CLIENT_ID}
+        found = {"TURNO_GATEWAYS_URL": url}
+        for lender in mapped_lenders(MAPPINGS):
+            for gateway, login in logins.items():
+                account = {
+                    "conn_type": "http",
+                    "host": url,
+                    "login": f"{login}_{lender}",
+                    "password": API_KEY_SECRET,
+                }
+                found[f"AIRFLOW_CONN_TURNO_{gateway}_{lender}".upper()] = json.dumps(account)
+        return found
 
     def _airflow_variables(self) -> dict[str, str]:
         return {

@@ -6,11 +6,15 @@ from pathlib import Path
 wsgi_app = "webhook_receiver.app:create_app()"
 chdir = str(Path(__file__).resolve().parent.parent)
 
-worker_class = "gthread"
+worker_class = "webhook_receiver.worker.DeadlineWorker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = 16
 # the workers' counters are one map that is made before they are forked
 preload_app = True
+
+# a worker is replaced after so many requests, whatever it may have leaked; the others go on meanwhile
+max_requests = int(os.environ.get("TURNO_RECEIVER_MAX_REQUESTS", "100000"))
+max_requests_jitter = max_requests // 10
 
 timeout = 30
 graceful_timeout = 10

@@ -2,20 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from http import HTTPStatus
 
 from flask import Blueprint, Response, abort, request
-from werkzeug.exceptions import ClientDisconnected
 
+from webhook_receiver.body import BodyRefusedError, read_body
 from webhook_receiver.events import Delivery, UnusableBodyError, delivery, read_event
 from webhook_receiver.logs import Sampler
 from webhook_receiver.metrics import SharedCounters, exposition, series
 from webhook_receiver.settings import Account, Secrets
 from webhook_receiver.signatures import SignatureRefusedError, Verification, verify
 from webhook_receiver.store import Store, StoreUnavailableError
-from webhook_receiver.wake import Announcement
 
 MAX_BODY_BYTES = 256 * 1024
 """Gateways send 0.3 to 3 KB."""
@@ -54,12 +53,10 @@ _STATUS = {
 WEBHOOKS_TOTAL = "turno_webhooks_total"
 ANSWER_MICROSECONDS_TOTAL = "turno_webhook_answer_microseconds_total"
 UNKNOWN_PATHS_TOTAL = "turno_webhook_unknown_paths_total"
-WAKES_TOTAL = "turno_wakes_total"
 FAMILIES = {
     WEBHOOKS_TOTAL: "Webhooks answered, by account and outcome.",
     ANSWER_MICROSECONDS_TOTAL: "Time from request to answer, summed over the webhooks answered.",
     UNKNOWN_PATHS_TOTAL: "Requests for a gateway or lender that is not known.",
-    WAKES_TOTAL: "Announcements to Airflow, by outcome.",
 }
 
 
@@ -72,24 +69,22 @@ class _Turned(Exception):  # noqa: N818  a way out of the flow, not an error
         self.reason = reason
 
 
-def make_counters(accounts: Mapping[Account, Secrets | None]) -> SharedCounters:
+def webhook_counters(accounts: Mapping[Account, Secrets | None]) -> Iterator[str]:
     """A counter for every account and outcome, so that those that never happened are there, too, as zero."""
-    webhooks = (
-        series(WEBHOOKS_TOTAL, gateway=account.gateway, lender=account.lender, outcome=outcome)
-        for account in accounts
-        for outcome in Outcome
-    )
-    wakes = (series(WAKES_TOTAL, outcome=outcome) for outcome in (*Announcement, "failed"))
-    return SharedCounters([*webhooks, ANSWER_MICROSECONDS_TOTAL, UNKNOWN_PATHS_TOTAL, *wakes])
+    for account in accounts:
+        for outcome in Outcome:
+            yield series(WEBHOOKS_TOTAL, gateway=account.gateway, lender=account.lender, outcome=outcome)
+    yield ANSWER_MICROSECONDS_TOTAL
+    yield UNKNOWN_PATHS_TOTAL
 
 
 def webhook_routes(
     accounts: Mapping[Account, Secrets | None],
     store: Store,
     counters: SharedCounters,
-    event_stored: Callable[[], None],
+    event_stored: Callable[[str], None],
 ) -> Blueprint:
-    """`POST /webhooks/<gateway>/<lender>`; `event_stored` is called after every new event is durable."""
+    """`POST /webhooks/<gateway>/<lender>`; `event_stored` is told the gateway after every new event is durable."""
     routes = Blueprint("webhooks", __name__)
     sampler = Sampler()
 
@@ -112,7 +107,7 @@ def webhook_routes(
             outcome = turned.outcome
             fields |= {"reason": turned.reason} if turned.reason else {}
         if outcome in {Outcome.STORED, Outcome.CONFLICTING}:
-            event_stored()
+            event_stored(gateway)
         microseconds = (time.monotonic_ns() - started) // 1000
         counters.add(series(WEBHOOKS_TOTAL, gateway=gateway, lender=lender, outcome=outcome))
         counters.add(ANSWER_MICROSECONDS_TOTAL, microseconds)
@@ -122,7 +117,7 @@ def webhook_routes(
     return routes
 
 
-def service_routes(store: Store, counters: SharedCounters) -> Blueprint:
+def service_routes(store: Store, counters: SharedCounters, families: Mapping[str, str]) -> Blueprint:
     """`/health`: the process runs. `/ready`: it can store. `/metrics`: its counters. Not for the public."""
     routes = Blueprint("service", __name__)
 
@@ -143,7 +138,7 @@ def service_routes(store: Store, counters: SharedCounters) -> Blueprint:
     @routes.get("/metrics")
     def metrics() -> Response:
         """All counters of all workers."""
-        return Response(exposition(FAMILIES, counters.values()), content_type="text/plain; version=0.0.4")
+        return Response(exposition(families, counters.values()), content_type="text/plain; version=0.0.4")
 
     return routes
 
@@ -154,7 +149,10 @@ def _take(account: Account, secrets: Secrets | None, store: Store, fields: dict[
         raise _Turned(
             Outcome.NO_SECRET, f"set TURNO_WEBHOOK_SECRET_{account.gateway}_{account.lender}".upper()
         )
-    body = _read_body()
+    try:
+        body = read_body(request, MAX_BODY_BYTES)
+    except BodyRefusedError as refused:
+        raise _Turned(Outcome(refused.refusal), refused.detail) from refused
     headers = {name.lower(): value for name, value in request.headers}
     try:
         verification = verify(account.gateway, headers, body, secrets, int(time.time()))
@@ -168,26 +166,13 @@ def _take(account: Account, secrets: Secrets | None, store: Store, fields: dict[
         raise _Turned(Outcome.NOT_STORED, str(unavailable)) from unavailable
 
 
-def _read_body() -> bytes:
-    """The body, of a length told beforehand: a chunked one could be cut or be without end."""
-    length = request.content_length
-    if length is None or "Transfer-Encoding" in request.headers:
-        raise _Turned(Outcome.LENGTH_MISSING)
-    if length > MAX_BODY_BYTES:
-        raise _Turned(Outcome.TOO_LARGE, f"{length} bytes")
-    try:
-        return request.get_data(cache=False)
-    except ClientDisconnected as error:
-        raise _Turned(Outcome.BROKEN_OFF) from error
-
-
 def _keep(received: Delivery, verification: Verification, store: Store, fields: dict[str, object]) -> Outcome:
     try:
         text, event_type = read_event(received.account.gateway, received.body)
         fields["event_type"] = event_type
         return Outcome(store.keep(received, text, event_type, verification))
     except UnusableBodyError as unusable:
-        store.keep_dead_letter(received, unusable.reason)
+        store.keep_dead_letter(received, unusable.reason, verification)
         fields["reason"] = unusable.reason
         return Outcome.DEAD_LETTER
 

@@ -1,9 +1,11 @@
 """What the receiver is told: its environment, and which lenders take which gateway.
 
-Secrets come from the environment only, as TURNO_WEBHOOK_SECRET_<GATEWAY>_<LENDER> and, while one is being changed,
-the same with _PREVIOUS: gateways sign what they send again with the secret of its first sending.
+Secrets come from the environment, as TURNO_WEBHOOK_SECRET_<GATEWAY>_<LENDER>, or from a file that the same name with
+_FILE points at. While one is being changed the old one stays under the same with _PREVIOUS: gateways sign what they
+send again with the secret of its first sending.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +13,10 @@ from pathlib import Path
 import yaml
 
 GATEWAYS = ("razorpay", "cashfree")
+LOS = "los"
 DEFAULT_WAKE_SECONDS = 5
+DEFAULT_WAKE_DAGS = "razorpay=build_warehouse,cashfree=build_warehouse"
+_WAKE = re.compile(r"\s*(?P<kind>[a-z]+)\s*=\s*(?P<dag_id>[A-Za-z0-9_.-]+)\s*")
 _PROJECT = Path(__file__).resolve().parent.parent
 
 
@@ -52,6 +57,10 @@ class Settings:
     accounts: Mapping[Account, Secrets | None]
     airflow: AirflowLogin | None
     wake_seconds: int
+    wake_dags: Mapping[str, str]
+    """Of a kind of event (a gateway, or `los`) the DAG that it wakes; a kind without one is left to the schedule."""
+    los_operations: Path
+    """The folder of the JSON Schemas of the operations that may be submitted."""
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -62,6 +71,10 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         accounts={account: _secrets(environment, account) for account in _accounts(folder)},
         airflow=_airflow(environment),
         wake_seconds=_wake_seconds(environment),
+        wake_dags=dict(_wake_dags(environment)),
+        los_operations=Path(
+            environment.get("TURNO_LOS_OPERATIONS") or _PROJECT / "include" / "los_operations"
+        ),
     )
 
 
@@ -91,11 +104,24 @@ def _accounts_of(path: Path) -> Iterator[Account]:
 
 def _secrets(environment: Mapping[str, str], account: Account) -> Secrets | None:
     name = f"TURNO_WEBHOOK_SECRET_{account.gateway}_{account.lender}".upper()
-    current = environment.get(name, "")
-    previous = environment.get(f"{name}_PREVIOUS", "")
+    current = _secret(environment, name)
+    previous = _secret(environment, f"{name}_PREVIOUS")
     if not current:
         return None
     return Secrets(current.encode(), previous.encode() or None)
+
+
+def _secret(environment: Mapping[str, str], name: str) -> str:
+    """A secret from its variable or its file, without the line break that editors add; empty if there is none."""
+    text, path = environment.get(name, ""), environment.get(f"{name}_FILE", "")
+    if text and path:
+        raise SettingsError(f"{name} and {name}_FILE are both set: one secret, one place")
+    if not path:
+        return text
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}_FILE is {path}, which cannot be read: {error}") from error
 
 
 def _airflow(environment: Mapping[str, str]) -> AirflowLogin | None:
@@ -115,6 +141,17 @@ def _wake_seconds(environment: Mapping[str, str]) -> int:
             f"TURNO_WAKE_SECONDS is {text!r}; it must be a whole number of seconds, at least 1"
         )
     return int(text)
+
+
+def _wake_dags(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for entry in filter(None, environment.get("TURNO_WAKE_DAGS", DEFAULT_WAKE_DAGS).split(",")):
+        wake = _WAKE.fullmatch(entry)
+        if wake is None or wake["kind"] not in {*GATEWAYS, LOS}:
+            raise SettingsError(
+                f"TURNO_WAKE_DAGS holds {entry!r}; it must be <kind>=<DAG id>, of the kinds "
+                f"{', '.join(GATEWAYS)}, {LOS}"
+            )
+        yield wake["kind"], wake["dag_id"]
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

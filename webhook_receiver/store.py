@@ -23,6 +23,8 @@ _STATEMENT_MILLISECONDS = 2000
 
 _CONNECTION_OPTIONS: dict[str, Any] = {
     "application_name": "turno_webhook_receiver",
+    # what is sent in one pipeline is one transaction all the same, and one round trip instead of four
+    "autocommit": True,
     "connect_timeout": _CONNECTION_SECONDS,
     "tcp_user_timeout": _STATEMENT_MILLISECONDS,
     "options": f"-c statement_timeout={_STATEMENT_MILLISECONDS}",
@@ -47,9 +49,12 @@ on conflict do nothing
 returning conflicting
 """
 _INSERT_DEAD_LETTER = """
-insert into raw.raw_webhook_dead_letter (gateway, lender, reason_code, event_key, body_sha256, body, headers)
+insert into raw.raw_webhook_dead_letter (
+    gateway, lender, reason_code, event_key, body_sha256, body, headers, verdict, stale
+)
 values (
-    %(gateway)s, %(lender)s, %(reason)s, %(event_key)s, %(body_sha256)s, %(body)s, %(headers)s::jsonb
+    %(gateway)s, %(lender)s, %(reason)s, %(event_key)s, %(body_sha256)s, %(body)s, %(headers)s::jsonb,
+    %(verdict)s, %(stale)s
 )
 on conflict do nothing
 """
@@ -96,34 +101,32 @@ class Store:
 
         Deliveries of one event key take turns: the second of two different bodies must see the first.
         """
-        values = _values(delivery) | {
-            "payload": text,
-            "event_type": event_type,
-            "verdict": verification.verdict,
-            "stale": verification.stale,
-        }
+        values = _values(delivery, verification) | {"payload": text, "event_type": event_type}
         statement = _INSERT_INTO[delivery.account.gateway]
 
         def insert(conn: psycopg.Connection) -> psycopg.Cursor:
             conn.execute(_LOCK_EVENT, values)
             return conn.execute(statement, values)
 
-        row = self._run(insert).fetchone()
+        row = self.run(insert).fetchone()
         if row is None:
             return Kept.DUPLICATE
         return Kept.CONFLICTING if row[0] else Kept.STORED
 
-    def keep_dead_letter(self, delivery: Delivery, reason: UnusableBody) -> None:
+    def keep_dead_letter(self, delivery: Delivery, reason: UnusableBody, verification: Verification) -> None:
         """Keep a signed body that is no event, once; raises StoreUnavailableError."""
-        values = _values(delivery) | {"gateway": delivery.account.gateway, "reason": reason}
-        self._run(lambda conn: conn.execute(_INSERT_DEAD_LETTER, values))
+        values = _values(delivery, verification) | {"gateway": delivery.account.gateway, "reason": reason}
+        self.run(lambda conn: conn.execute(_INSERT_DEAD_LETTER, values))
 
     def check(self) -> None:
         """Ask the database for an answer; raises StoreUnavailableError."""
-        self._run(lambda conn: conn.execute("select 1"))
+        self.run(lambda conn: conn.execute("select 1"))
 
-    def _run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
-        """Do idempotent work in a transaction, a second time when the pooled connection turns out dead."""
+    def run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
+        """Do idempotent work in a transaction, a second time when the pooled connection turns out dead.
+
+        Raises UnusableBodyError for what PostgreSQL cannot hold, StoreUnavailableError when nothing was stored.
+        """
         try:
             self._pool.open()
             try:
@@ -139,7 +142,8 @@ class Store:
     def _run_once(self, work: Callable[[psycopg.Connection], Result]) -> Result:
         with self._pool.connection() as conn:
             try:
-                with conn.pipeline(), conn.transaction():
+                # committed by the sync that ends the pipeline; a commit that fails is raised here
+                with conn.pipeline():
                     return work(conn)
             except psycopg.OperationalError as error:
                 if conn.broken:
@@ -153,7 +157,6 @@ class _ConnectionLostError(psycopg.OperationalError):
 
 def _make_commits_durable(conn: psycopg.Connection) -> None:
     conn.execute(_DURABLE_COMMITS)
-    conn.commit()
 
 
 def _without_payload(error: psycopg.Error) -> str:
@@ -165,8 +168,10 @@ def _without_payload(error: psycopg.Error) -> str:
     return f"{error.sqlstate} {error.diag.message_primary}{hint}"
 
 
-def _values(delivery: Delivery) -> dict[str, Any]:
+def _values(delivery: Delivery, verification: Verification) -> dict[str, Any]:
     return {
+        "verdict": verification.verdict,
+        "stale": verification.stale,
         "lender": delivery.account.lender,
         "event_key": delivery.event_key,
         "body_sha256": delivery.body_sha256,

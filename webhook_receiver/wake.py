@@ -1,4 +1,4 @@
-"""Waking Airflow: any burst of webhooks gives at most one run of build_warehouse per window, and none is missed.
+"""Waking Airflow: any burst of events gives at most one run of the DAG they wake per window, and none is missed.
 
 Time is cut into windows of a few seconds. When one ends in which events were stored, a run is made that starts after
 that end: it cannot have read its input before the events it stands for were there. Its id is made from the end, so
@@ -20,15 +20,17 @@ from typing import Any
 import requests
 from requests.auth import AuthBase
 
-from webhook_receiver.settings import AirflowLogin
+from webhook_receiver.settings import GATEWAYS, LOS, AirflowLogin, Settings
 
-DAG_ID = "build_warehouse"
-RUN_ID_PREFIX = "webhooks__"
+RUN_ID_PREFIXES = {**dict.fromkeys(GATEWAYS, "webhooks__"), LOS: "los__"}
+"""Of a kind of event, how the ids of the runs begin that it starts."""
 _TIMEOUT_SECONDS = (2, 10)
 _LONGEST_WAIT_SECONDS = 60
 # 401 for an expired token, 403 for one signed with another key, as after a restart without a fixed key
 _TOKEN_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 _WAITING_RUN_WITHIN = timedelta(minutes=15)
+FAILED = "failed"
+"""An announcement that Airflow did not take; it is tried again."""
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +42,8 @@ class Announcement(StrEnum):
     """Another worker made the window's run."""
     WAITING = "waiting"
     """An earlier run has not started yet, and will read this window's events too."""
+    UNKNOWN_DAG = "unknown_dag"
+    """Airflow has no such DAG, or not yet: what is stored waits for its schedule."""
 
 
 class AirflowUnavailableError(Exception):
@@ -51,16 +55,18 @@ def window_end(now: float, seconds: int) -> int:
     return (int(now) // seconds + 1) * seconds
 
 
-def run_id(end: int) -> str:
+def run_id(end: int, prefix: str) -> str:
     """The run that announces the window ending at `end`, in the characters Airflow allows in a run id."""
-    return f"{RUN_ID_PREFIX}{datetime.fromtimestamp(end, UTC):%Y%m%dT%H%M%SZ}"
+    return f"{prefix}{datetime.fromtimestamp(end, UTC):%Y%m%dT%H%M%SZ}"
 
 
 class AirflowClient:
-    """Airflow's REST API as far as announcing needs it. Not shared between threads."""
+    """Airflow's REST API as far as announcing runs of one DAG needs it. Not shared between threads."""
 
-    def __init__(self, login: AirflowLogin) -> None:
+    def __init__(self, login: AirflowLogin, dag_id: str, prefix: str) -> None:
         self._login = login
+        self.dag_id = dag_id
+        self.prefix = prefix
         self._session = requests.Session()
         self._token: _BearerToken | None = None
 
@@ -83,7 +89,7 @@ class AirflowClient:
             "GET",
             params={
                 "state": "queued",
-                "run_id_prefix_pattern": RUN_ID_PREFIX,
+                "run_id_prefix_pattern": self.prefix,
                 "run_after_gte": (datetime.now(UTC) - _WAITING_RUN_WITHIN).isoformat(),
                 "limit": "1",
             },
@@ -95,21 +101,25 @@ class AirflowClient:
         answer = self._call(
             "POST",
             json={
-                "dag_run_id": run_id(end),
+                "dag_run_id": run_id(end, self.prefix),
                 "logical_date": None,
                 "run_after": run_after,
-                "note": f"Webhooks stored before {run_after}",
+                "note": f"What the receiver stored before {run_after}",
             },
         )
         if answer.status_code == HTTPStatus.CONFLICT:
             return Announcement.EXISTS
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return Announcement.UNKNOWN_DAG
         if not answer.ok:
-            raise AirflowUnavailableError(f"{answer.status_code} for a run of {DAG_ID}: {answer.text[:200]}")
+            raise AirflowUnavailableError(
+                f"{answer.status_code} for a run of {self.dag_id}: {answer.text[:200]}"
+            )
         return Announcement.TRIGGERED
 
     def _call(self, method: str, **arguments: Any) -> requests.Response:
         """A call on the DAG's runs, with a new token where the one at hand is refused."""
-        url = f"{self._login.url}/api/v2/dags/{DAG_ID}/dagRuns"
+        url = f"{self._login.url}/api/v2/dags/{self.dag_id}/dagRuns"
         if self._token is None:
             self._token = self._obtain_token()
         answer = self._session.request(method, url, auth=self._token, timeout=_TIMEOUT_SECONDS, **arguments)
@@ -142,10 +152,33 @@ class _BearerToken(AuthBase):
         return request
 
 
-class Waker:
-    """One background thread that announces windows; `count` is told each announcement's outcome."""
+class Wakers:
+    """The wakers of all kinds of events; kinds that wake the same DAG share one."""
 
-    def __init__(self, airflow: AirflowClient, window_seconds: int, count: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, count: Callable[[str, str], None]) -> None:
+        """`count` is told the DAG and the outcome of each announcement."""
+        self._of_kind: dict[str, Waker] = {}
+        if settings.airflow is None:
+            return
+        known: dict[tuple[str, str], Waker] = {}
+        for kind, dag_id in settings.wake_dags.items():
+            place = dag_id, RUN_ID_PREFIXES[kind]
+            if place not in known:
+                known[place] = Waker(AirflowClient(settings.airflow, *place), settings.wake_seconds, count)
+            self._of_kind[kind] = known[place]
+
+    def event_stored(self, kind: str) -> None:
+        """Have the current window announced to the DAG of this kind of event, if it has one. Returns at once."""
+        if kind in self._of_kind:
+            self._of_kind[kind].event_stored()
+
+
+class Waker:
+    """One background thread that announces windows to one DAG."""
+
+    def __init__(
+        self, airflow: AirflowClient, window_seconds: int, count: Callable[[str, str], None]
+    ) -> None:
         self._airflow = airflow
         self._window_seconds = window_seconds
         self._count = count
@@ -186,13 +219,16 @@ class Waker:
             return self._due
 
     def _is_announced(self, due: int, wait_seconds: int) -> bool:
+        dag_id = self._airflow.dag_id
+        fields = {"dag_id": dag_id, "run_id": run_id(due, self._airflow.prefix)}
         try:
             outcome = self._airflow.announce(due)
         except AirflowUnavailableError as error:
-            self._count("failed")
-            fields = {"run_id": run_id(due), "error": str(error), "again_in_seconds": wait_seconds}
+            self._count(dag_id, FAILED)
+            fields |= {"error": str(error), "again_in_seconds": str(wait_seconds)}
             _log.warning("wake_failed", extra={"fields": fields})
             return False
-        self._count(outcome)
-        _log.info("wake", extra={"fields": {"run_id": run_id(due), "outcome": outcome}})
+        self._count(dag_id, outcome)
+        level = logging.ERROR if outcome is Announcement.UNKNOWN_DAG else logging.INFO
+        _log.log(level, "wake", extra={"fields": fields | {"outcome": outcome}})
         return True

@@ -48,8 +48,8 @@ class Payment(BaseModel):
     reference_id: str | None = None
     bank_reference: str | None = None
     events: tuple[str, ...] = ()
-    copies: int = Field(default=1, ge=1, le=50)
-    """How often each event is delivered, as a gateway does that missed an answer."""
+    copies: int = Field(default=1, ge=0, le=50)
+    """How often each event is delivered, as a gateway does that missed an answer; 0: its webhook never comes."""
 
     @model_validator(mode="after")
     def _events_of_the_gateway(self) -> Self:

@@ -1,7 +1,5 @@
-"""The stand-in's web server: payments are made under /standin, and can be asked for as at Razorpay's API."""
+"""The stand-in's web server: payments are made under /standin, and can be asked for as at the gateways' APIs."""
 
-import base64
-import hmac
 from http import HTTPStatus
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,13 +9,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local_stack.gateways.api import api_routes
 from local_stack.gateways.delivery import Courier
-from local_stack.gateways.payments import Delivery, Gateway, Payment
-from local_stack.gateways.webhooks import razorpay_payment
+from local_stack.gateways.payments import Delivery, Payment
 
-API_KEY_ID = "rzp_test_standin"
-API_KEY_SECRET = "standin"  # noqa: S105  the stand-in's published login, like a default password
-_BASIC = "Basic " + base64.b64encode(f"{API_KEY_ID}:{API_KEY_SECRET}".encode()).decode()
 _PAYMENTS = TypeAdapter(list[Payment])
 _DELIVERIES = TypeAdapter(list[Delivery])
 
@@ -40,16 +35,6 @@ def build_app(courier: Courier) -> Starlette:
         deliveries = await run_in_threadpool(courier.deliver, asked)
         return Response(_DELIVERIES.dump_json(deliveries), media_type="application/json")
 
-    async def fetch_payment(request: Request) -> Response:
-        """Razorpay's `GET /v1/payments/<id>`."""
-        given = request.headers.get("authorization", "")
-        if not hmac.compare_digest(given.encode(), _BASIC.encode()):
-            return _razorpay_error(HTTPStatus.UNAUTHORIZED, "Authentication failed")
-        payment = payments.get(request.path_params["payment_id"])
-        if payment is None or payment.gateway is not Gateway.RAZORPAY:
-            return _razorpay_error(HTTPStatus.BAD_REQUEST, "The id provided does not exist")
-        return JSONResponse(razorpay_payment(payment, payment.events_to_send[-1]))
-
     async def health(_: Request) -> Response:
         """Whether the stand-in runs."""
         return JSONResponse({"payments": len(payments)})
@@ -58,10 +43,6 @@ def build_app(courier: Courier) -> Starlette:
         routes=[
             Route("/standin/payments", make_payments, methods=["POST"]),
             Route("/standin/health", health, methods=["GET"]),
-            Route("/v1/payments/{payment_id}", fetch_payment, methods=["GET"]),
+            *api_routes(payments),
         ]
     )
-
-
-def _razorpay_error(status: HTTPStatus, description: str) -> Response:
-    return JSONResponse({"error": {"code": "BAD_REQUEST_ERROR", "description": description}}, status)

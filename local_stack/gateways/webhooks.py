@@ -50,7 +50,7 @@ def webhooks_of(payment: Payment) -> list[Webhook]:
             payment.payment_id,
             event,
             _made_up_id(payment, event),
-            _json_bytes(build(payment, event)),
+            json_bytes(build(payment, event)),
         )
         for event in payment.events_to_send
     ]
@@ -119,6 +119,38 @@ def signed_headers(webhook: Webhook, secret: str, now_milliseconds: int) -> dict
     }
 
 
+def razorpay_order(payment: Payment) -> dict[str, Any]:
+    """The order entity of Razorpay's API; a link's order has the link's reference as its receipt."""
+    return _order(payment) | {"receipt": payment.receipt or payment.reference_id}
+
+
+def razorpay_link(payment: Payment) -> dict[str, Any]:
+    """The payment link entity of Razorpay's API, for a payment that has a link's reference."""
+    return _payment_link(payment)
+
+
+def cashfree_order(payment: Payment) -> dict[str, Any]:
+    """The order of Cashfree's API."""
+    order: dict[str, Any] = _cashfree_body(payment, _last_cashfree_event(payment))["data"]["order"]
+    paid = _last_cashfree_event(payment) == _CASHFREE_SUCCESS
+    return order | {"entity": "order", "order_status": "PAID" if paid else "ACTIVE"}
+
+
+def cashfree_payment(payment: Payment) -> dict[str, Any]:
+    """A payment as an element of the list that Cashfree's API gives for its order."""
+    event = _last_cashfree_event(payment)
+    data = _cashfree_body(payment, event)["data"]
+    paid = event == _CASHFREE_SUCCESS
+    order = {"entity": "payment", "order_id": data["order"]["order_id"], "order_amount": payment.amount}
+    told: dict[str, Any] = data["payment"]
+    return told | order | {"is_captured": paid}
+
+
+def _last_cashfree_event(payment: Payment) -> str:
+    return payment.events_to_send[-1]
+
+
+_CASHFREE_SUCCESS = "PAYMENT_SUCCESS_WEBHOOK"
 _RAZORPAY_STATUS = {
     "payment.authorized": "authorized",
     "payment.failed": "failed",
@@ -221,7 +253,7 @@ def _by_mandate(payment: Payment) -> bool:
 
 
 def _cashfree_body(payment: Payment, event: str) -> dict[str, Any]:
-    succeeded = event == "PAYMENT_SUCCESS_WEBHOOK"
+    succeeded = event == _CASHFREE_SUCCESS
     paid_at = payment.paid_at.astimezone(_INDIA)
     tags = payment.notes | ({"link_id": payment.reference_id} if payment.reference_id else {})
     body: dict[str, Any] = {
@@ -285,7 +317,7 @@ def _bank_reference(payment: Payment) -> str:
     return f"{int.from_bytes(digest) % 10**12:012d}"
 
 
-def _json_bytes(body: Mapping[str, Any]) -> bytes:
+def json_bytes(body: Any) -> bytes:
     """Compact JSON in which a Decimal is a bare number with its own decimals (170.00 stays 170.00)."""
     text = json.dumps(body, separators=(",", ":"), default=_marked)
     return _MARKED_DECIMAL.sub(rb"\1", text.encode())

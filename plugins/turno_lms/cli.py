@@ -11,7 +11,9 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 def _mount() -> None:
+    from turno_lms.gateways.commands import app as webhooks
     from turno_lms.identity.commands import app as payments
+    from turno_lms.los.commands import app as los
     from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.posting.commands import app as posting
     from turno_lms.posting.commands import proof
@@ -19,11 +21,13 @@ def _mount() -> None:
 
     app.add_typer(files, name="files")
     app.add_typer(lenders_app(), name="lenders")
+    app.add_typer(los, name="los")
     app.add_typer(payments, name="payments")
     app.add_typer(posting, name="posting")
     app.add_typer(rejects, name="rejects")
     app.add_typer(umrn, name="umrn")
     app.add_typer(warehouse, name="warehouse")
+    app.add_typer(webhooks, name="webhooks")
     app.command("proof")(proof)
     if importlib.util.find_spec("local_stack"):
         from local_stack.commands import app as stack

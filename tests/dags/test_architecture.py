@@ -13,7 +13,7 @@ PACKAGE = ROOT / "plugins" / "turno_lms"
 
 BASEMENT = {"domain"}
 SERVICES = BASEMENT | {"warehouse", "fineract", "lenders", "approvals"}
-AREAS = {"ingestion", "identity", "posting", "reconciliation"}
+AREAS = {"gateways", "identity", "ingestion", "los", "posting", "reconciliation"}
 MAY_IMPORT = {
     "domain": set[str](),
     "warehouse": BASEMENT,
@@ -25,7 +25,9 @@ MAY_IMPORT = {
 }
 """Room to the rooms it may import besides itself. A new room is added here on purpose."""
 
-MONEY_ROOMS = ("domain", "posting", "identity", "ingestion", "reconciliation", "fineract", "approvals")
+MONEY_ROOMS = (
+    "domain", "posting", "identity", "ingestion", "reconciliation", "fineract", "approvals", "gateways",
+)  # fmt: skip
 DURATION = re.compile(
     r"second|timeout|wait|delay|interval|backoff|monotonic"  # named as one
     r"|\b(connect|read|settling|every|lease_calls|progress_every|send_until): float"  # of Timeouts and PostingSettings

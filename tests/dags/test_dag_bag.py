@@ -30,6 +30,8 @@ FIXED = {
     "replay_lender_files",
     "resolve_rejected_rows",
     "hand_in_file",
+    "sweep_gateways",
+    "replay_webhooks",
 }
 EXPECTED = sorted(FIXED | {f"ingest__{slug}" for slug in load_lenders()})
 HEAVY = ["polars", "pandas", "dbt", "openpyxl", "sqlglot"]
@@ -44,6 +46,7 @@ PRODUCERS = {
     "umrn_master_loaded": {"load_umrn_master"},
     "loans_snapshotted": {"reconcile_loans"},
     "manual_repayments_entered": {"post_manual_repayment"},
+    "gateway_events_landed": {"sweep_gateways", "replay_webhooks"},
     "transactions_built": {"build_warehouse"},
     "transactions_reconciled": {"reconcile_transactions"},
 }
@@ -53,6 +56,7 @@ CONSUMERS = {
         "umrn_master_loaded",
         "loans_snapshotted",
         "manual_repayments_entered",
+        "gateway_events_landed",
         "transactions_reconciled",
     },
     "post_repayments": {"transactions_built"},

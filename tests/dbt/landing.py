@@ -239,6 +239,20 @@ class RazorpayPayment:
             payload["order"] = {"entity": {"receipt": self.receipt}}
         return {"event": name, "payload": payload}
 
+    def refund(
+        self, rupees: str, refund_id: str = "rfnd_1", name: str = "refund.processed"
+    ) -> dict[str, Any]:
+        """The payload of a refund of this payment, which carries the payment as it was."""
+        refund = {"id": refund_id, "payment_id": self.payment_id, "amount": rupees_to_paise(rupees)}
+        event = self.event(name)
+        return event | {"payload": event["payload"] | {"refund": {"entity": refund}}}
+
+    def lost_dispute(self, rupees: str) -> dict[str, Any]:
+        """The payload of a dispute that was lost."""
+        dispute = {"id": "disp_1", "payment_id": self.payment_id, "amount": rupees_to_paise(rupees)}
+        event = self.event("payment.dispute.lost")
+        return event | {"payload": event["payload"] | {"dispute": {"entity": dispute}}}
+
 
 def put_webhook(
     conn: WarehouseConnection, lender: str, payload: dict[str, Any], key: str | None = None

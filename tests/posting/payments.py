@@ -1,4 +1,4 @@
-"""core.core_transaction_data as dbt would fill it, for tests of what comes after it."""
+"""What posting reads of dbt's models, as dbt would fill it, for tests of what comes after it."""
 
 from datetime import date
 from decimal import Decimal
@@ -19,13 +19,14 @@ create table core.core_payment_sighting (
     native_reference text primary key, stated_loan_id text, business_date date, amount numeric(18, 2),
     payment_status text, is_collection boolean, bank_reference text, seen_at timestamptz
 );
-grant select on core.core_transaction_data, core.core_payment_sighting to turno_app
+create table base.base_gateway_payment (gateway_payment_reference text primary key, payment_status text);
+grant select on core.core_transaction_data, core.core_payment_sighting, base.base_gateway_payment to turno_app
 """
 JANUARY_5 = date(2026, 1, 5)
 
 
 def create_transaction_table(conn: WarehouseConnection) -> None:
-    """The contract's columns, in a plain table."""
+    """The columns that posting reads, in plain tables."""
     conn.execute(_TABLE)
 
 

@@ -165,7 +165,7 @@ def test_money_that_went_back_after_posting_is_prepared_and_asked_about_once(
     assert (reversal(ledger, posted)["state"], execute_reversals(ledger, fineract, run)) == ("prepared", {})
     questions = "select kind, subject, state from core.core_recon_exception"
     assert ledger.execute(questions).fetchall() == [
-        {"kind": "returned_after_posting", "subject": posted, "state": "open"}
+        {"kind": "bounced_after_posting", "subject": posted, "state": "open"}
     ]
     request_reversal(ledger, posted, "the bank returned it", "meera")
     execute_reversals(ledger, fineract, run)
@@ -202,6 +202,38 @@ def test_a_prepared_reversal_that_a_person_drops_leaves_the_repayment(
     assert prepare_reversals(ledger, run) == 0
     request_reversal(ledger, posted, "it was right after all", "meera")
     assert execute_reversals(ledger, fineract, run) == {"done": 1}
+
+
+def test_what_a_gateway_gave_back_is_the_gateways_question_and_answered_here(
+    ledger: WarehouseConnection, fineract: FineractClient, run: RunContext, posted: str
+) -> None:
+    """Asked once: the refund blocks the payment, but the question about it is open already."""
+    ledger.execute("insert into base.base_gateway_payment values ('razorpay:pay_1', 'refunded')")
+    ledger.execute(
+        "insert into core.core_payment_identity (native_reference, posting_key, source_key, occurrence, lender, loan_id,"
+        " business_date, amount, stream, channel, matched_by, is_posting_channel)"
+        " select 'razorpay:pay_1', posting_key, source_key, 1, lender, loan_id, business_date, amount, stream, 'razorpay',"
+        " 'first_sight', true from core.core_transaction_data where posting_key = %s",
+        (posted,),
+    )
+    question = (
+        "insert into core.core_recon_exception (kind, subject, opened_by_run)"
+        " values ('returned_after_posting', %s, 'build_warehouse/1')"
+    )
+    ledger.execute(question, (posted,))
+    block_payment(ledger, posted, "not_collected")
+    assert prepare_reversals(ledger, run) == 0
+
+    drop_reversal(ledger, posted, "the refund failed at the bank", "meera")
+    states = "select state from core.core_recon_exception order by exception_id"
+    assert ledger.execute(states).fetchall() == [{"state": "resolved"}]
+    with pytest.raises(ReversalError, match="no question about it"):
+        drop_reversal(ledger, posted, "again", "meera")
+
+    ledger.execute(question, (posted,))
+    request_reversal(ledger, posted, "the refund went through", "meera")
+    assert execute_reversals(ledger, fineract, run) == {"done": 1}
+    assert {row["state"] for row in ledger.execute(states).fetchall()} == {"resolved"}
 
 
 def test_the_next_correction_counts_on() -> None:

@@ -14,7 +14,7 @@ from local_stack.processes import LOOPBACK
 
 USER = "receiver"
 PASSWORD = "airflow-password"
-_RUNS = "/api/v2/dags/build_warehouse/dagRuns"
+_RUNS = re.compile(r"/api/v2/dags/([^/]+)/dagRuns")
 _RUN_ID = re.compile(r"[A-Za-z0-9_.~:+-]+")
 
 
@@ -23,6 +23,7 @@ class AirflowApi:
 
     def __init__(self, port: int = 0) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
+        self.dags = {"build_warehouse"}
         self.conflicts = 0
         self.tokens: set[str] = set()
         self.tokens_given = 0
@@ -57,7 +58,7 @@ class AirflowApi:
         self.tokens_given += 1
         return 201, {"access_token": token}
 
-    def create_run(self, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    def create_run(self, dag_id: str, asked: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if "logical_date" not in asked:
             return 422, {"detail": "logical_date: field required"}
         run_id = asked["dag_run_id"]
@@ -66,7 +67,7 @@ class AirflowApi:
         if run_id in self.runs:
             self.conflicts += 1
             return 409, {"detail": "Unique constraint violation"}
-        self.runs[run_id] = {**asked, "received_at": time.time()}
+        self.runs[run_id] = {**asked, "dag_id": dag_id, "received_at": time.time()}
         return 200, self.runs[run_id]
 
     def queued_runs(self, query: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
@@ -96,24 +97,26 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path == "/auth/token":
             self._answer(*api.give_token(asked))
-        elif self._allowed(self.path):
-            self._answer(*api.create_run(asked))
+        elif dag_id := self._dag(self.path):
+            self._answer(*api.create_run(dag_id, asked))
 
     def do_GET(self) -> None:
         time.sleep(self.server.api.delay_seconds)
         address = urlsplit(self.path)
-        if self._allowed(address.path):
+        if self._dag(address.path):
             self._answer(*self.server.api.queued_runs(parse_qs(address.query)))
 
-    def _allowed(self, path: str) -> bool:
+    def _dag(self, path: str) -> str | None:
+        """The DAG of a path, if there is one and the caller may ask for it; otherwise this answers."""
         api = self.server.api
-        if path != _RUNS:
-            self._answer(404, {"detail": "no such DAG"})
-            return False
+        found = _RUNS.fullmatch(path)
         if self.headers.get("Authorization", "").removeprefix("Bearer ") not in api.tokens:
             self._answer(api.refused_token_status, {"detail": "Invalid token"})
-            return False
-        return True
+            return None
+        if found is None or found[1] not in api.dags:
+            self._answer(404, {"detail": "no such DAG"})
+            return None
+        return found[1]
 
     def _answer(self, status: int, content: dict[str, Any]) -> None:
         body = json.dumps(content).encode()

@@ -1,9 +1,11 @@
 """What the receiver answers to whom. Gateways count 200 as success and send again after anything else."""
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from local_stack.processes import LOOPBACK, wait_until
 from tests.webhook_receiver.receiver_process import (
     AXLE_PREVIOUS,
     CASHFREE,
@@ -139,6 +141,26 @@ def test_no_odd_body_or_header_makes_an_error(receiver: Receiver) -> None:
     for body in bodies:
         headers = razorpay_headers(body, None) | {"x-razorpay-event-id": "\xe9vent id, odd"}
         assert receiver.post(RAZORPAY, body, headers) == 200, body[:20]
+
+
+def test_who_sends_a_byte_now_and_then_keeps_no_thread(receiver: Receiver) -> None:
+    # more of them than there are threads: 2 workers with 16 each
+    clients = [socket.create_connection((LOOPBACK, receiver.port)) for _ in range(40)]
+    try:
+        for client in clients[:20]:
+            client.sendall(b"POST /webhooks/razorpay/axle HTTP/1.1\r\nHost: ")
+        for client in clients[20:]:
+            head = raw_request(
+                RAZORPAY, [(b"Content-Length", b"5000"), (b"X-Razorpay-Signature", b"0" * 64)], b"{"
+            )
+            client.sendall(head)
+        body = captured("pay_slow_loris")
+        assert wait_until(
+            lambda: receiver.post(RAZORPAY, body, razorpay_headers(body, "evt_slow_loris")) == 200, seconds=20
+        )
+    finally:
+        for client in clients:
+            client.close()
 
 
 def test_health_and_readiness(receiver: Receiver) -> None:

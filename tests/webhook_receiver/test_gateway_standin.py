@@ -18,8 +18,9 @@ import uvicorn
 
 from local_stack.gateways.client import send_payments
 from local_stack.gateways.delivery import Courier
+from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET
 from local_stack.gateways.payments import Gateway, Payment
-from local_stack.gateways.server import API_KEY_ID, API_KEY_SECRET, build_app
+from local_stack.gateways.server import build_app
 from local_stack.gateways.webhooks import webhooks_of
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, StackError, free_port, spawn, stop_child, wait_until

@@ -201,3 +201,17 @@ def test_a_commit_that_fails_is_not_answered_200(fragile: Receiver, database: Ow
         conn.execute("drop trigger fail_at_commit on raw.raw_axle_razorpay_api")
     assert times_stored(database.admin_url, "evt_commit") == {}
     assert post(fragile, "evt_commit") == 200
+
+
+def test_a_worker_that_is_replaced_under_load_loses_nothing(
+    receiver_python: Path, receiver_url: str, receiver_admin_url: str, tmp_path: Path
+) -> None:
+    receiver = start_receiver(receiver_python, tmp_path, receiver_url, TURNO_RECEIVER_MAX_REQUESTS="40")
+    try:
+        before = set(receiver.workers())
+        with Stream(receiver, "evt_recycle") as stream:
+            stream.wait_for_more(300)
+        assert not before & set(receiver.workers())
+    finally:
+        receiver.stop()
+    assert times_stored(receiver_admin_url, "evt_recycle") == dict.fromkeys(stream.taken, 1)

@@ -31,6 +31,26 @@ def test_the_projects_own_mappings_are_read_by_default() -> None:
     assert {Account("razorpay", "axle"), Account("razorpay", "gb")} <= set(read_settings(DATABASE).accounts)
 
 
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("from-a-file\n", encoding="utf-8")
+    mappings = {"TURNO_LENDER_MAPPINGS": str(make_mappings(tmp_path))}
+    name = "TURNO_WEBHOOK_SECRET_RAZORPAY_BARE"
+    settings = read_settings(
+        DATABASE | mappings | {f"{name}_FILE": str(file), f"{name}_PREVIOUS_FILE": str(file)}
+    )
+    assert settings.accounts[Account("razorpay", "bare")] == Secrets(b"from-a-file", b"from-a-file")
+    for wrong in ({f"{name}_FILE": "/nowhere"}, {f"{name}_FILE": str(file), name: "both"}):
+        with pytest.raises(SettingsError, match=name):
+            read_settings(DATABASE | mappings | wrong)
+
+
+def test_every_gateway_wakes_the_warehouse_unless_told_otherwise() -> None:
+    assert read_settings(DATABASE).wake_dags == {"razorpay": "build_warehouse", "cashfree": "build_warehouse"}
+    told = read_settings(DATABASE | {"TURNO_WAKE_DAGS": "los=run_los_operations"})
+    assert told.wake_dags == {"los": "run_los_operations"}
+
+
 def test_secrets_do_not_show(tmp_path: Path) -> None:
     mappings = {"TURNO_LENDER_MAPPINGS": str(make_mappings(tmp_path))}
     shown = repr(read_settings(DATABASE | SECRETS | mappings | AIRFLOW))
@@ -45,6 +65,8 @@ def test_secrets_do_not_show(tmp_path: Path) -> None:
         ({"TURNO_LENDER_MAPPINGS": "/nowhere"}, "no folder of lender mappings at /nowhere"),
         ({"TURNO_AIRFLOW_URL": "http://airflow:8080"}, "TURNO_AIRFLOW_USER is not set"),
         ({"TURNO_WAKE_SECONDS": "0"}, "TURNO_WAKE_SECONDS is '0'"),
+        ({"TURNO_WAKE_DAGS": "paytm=build_warehouse"}, "TURNO_WAKE_DAGS holds 'paytm=build_warehouse'"),
+        ({"TURNO_WAKE_DAGS": "los=no dag"}, "TURNO_WAKE_DAGS holds 'los=no dag'"),
         ({"TURNO_WAKE_SECONDS": "five"}, "TURNO_WAKE_SECONDS is 'five'"),
     ],
 )

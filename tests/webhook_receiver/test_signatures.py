@@ -1,6 +1,12 @@
 """Signatures, on values made with openssl (`openssl dgst -sha256 -hmac <secret>`), not with the code under test."""
 
+import base64
+import hashlib
+import hmac
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from webhook_receiver.settings import Secrets
 from webhook_receiver.signatures import SignatureRefusedError, Verdict, verify
@@ -104,3 +110,42 @@ def test_a_late_cashfree_webhook_is_taken_and_marked(seconds_later: int, stale: 
 def test_a_cashfree_webhook_of_another_day_or_of_the_future_is_refused(seconds_later: int) -> None:
     now = 1_767_591_720 + seconds_later
     assert refusal("cashfree", SECONDS, CASHFREE_BODY, SECRETS, now) == "timestamp_out_of_range"
+
+
+TEXT = st.text(max_size=100) | st.sampled_from(
+    [BY_CURRENT, MILLISECONDS["x-webhook-signature"], "1767591720"]
+)
+HEADERS = st.dictionaries(
+    st.sampled_from(["x-razorpay-signature", "x-webhook-signature", "x-webhook-timestamp", "x-other"]), TEXT
+)
+
+
+@given(gateway=st.sampled_from(["razorpay", "cashfree"]), headers=HEADERS, body=st.binary(max_size=200))
+def test_whatever_nobody_signed_is_refused_and_never_an_error(
+    gateway: str, headers: dict[str, str], body: bytes
+) -> None:
+    unsigned = Secrets(b"a secret that signed none of these", b"nor this one")
+    with pytest.raises(SignatureRefusedError):
+        verify(gateway, headers, body, unsigned, NOW)
+
+
+@given(body=st.binary(max_size=500), secret=st.binary(min_size=1, max_size=100))
+def test_whatever_was_signed_is_taken_with_its_secret_alone(body: bytes, secret: bytes) -> None:
+    signature = hmac.new(secret, body, hashlib.sha256).hexdigest()
+    assert verify(
+        "razorpay", {"x-razorpay-signature": signature}, body, Secrets(b"new", secret), NOW
+    ).verdict is (Verdict.CURRENT if secret == b"new" else Verdict.PREVIOUS)
+    stamped = base64.b64encode(hmac.new(secret, b"1767591720" + body, hashlib.sha256).digest()).decode()
+    headers = {"x-webhook-signature": stamped, "x-webhook-timestamp": "1767591720"}
+    assert verify("cashfree", headers, body, Secrets(secret), NOW).verdict is Verdict.CURRENT
+    other = Secrets(secret + b"!")
+    assert refusal("cashfree", headers, body, other) == "signature_wrong"
+
+
+def test_a_refusal_does_not_tell_the_right_signature() -> None:
+    headers = {"x-razorpay-signature": "0" * 64}
+    with pytest.raises(SignatureRefusedError) as refused:
+        verify("razorpay", headers, RAZORPAY_BODY, SECRETS, NOW)
+    told = f"{refused.value!r} {refused.value} {refused.value.__context__!r}"
+    assert BY_CURRENT not in told
+    assert BY_PREVIOUS not in told

@@ -198,4 +198,5 @@ def test_a_signed_body_that_is_no_event_is_kept_once_as_dead_letter(
     (letter,) = dead_letters(raw, body)
     assert (letter["gateway"], letter["lender"], letter["reason_code"]) == ("razorpay", "axle", reason)
     assert bytes(letter["body"]) == body
+    assert (letter["verdict"], letter["stale"], letter["fate"]) == ("verified_current", False, "open")
     assert rows(raw, letter["event_key"]) == []

@@ -1,5 +1,6 @@
 """Airflow is woken once for a burst, never before the burst is stored, and never in the way of an answer."""
 
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from webhook_receiver.wake import run_id, window_end
 
 WINDOW = 1  # seconds, as AirflowApi.environment sets it
 
-StartReceiver = Callable[[AirflowApi], Receiver]
+StartReceiver = Callable[..., Receiver]
 
 
 @pytest.fixture
@@ -37,8 +38,9 @@ def start(receiver_python: Path, receiver_url: str, tmp_path: Path) -> Iterator[
     """Starts a receiver that wakes the given Airflow."""
     running: list[Receiver] = []
 
-    def start_one(api: AirflowApi) -> Receiver:
-        running.append(start_receiver(receiver_python, tmp_path, receiver_url, **api.environment()))
+    def start_one(api: AirflowApi, **settings: str) -> Receiver:
+        environment = api.environment() | settings
+        running.append(start_receiver(receiver_python, tmp_path, receiver_url, **environment))
         return running[-1]
 
     yield start_one
@@ -58,7 +60,7 @@ def send(receiver: Receiver, name: str, count: int = 1) -> None:
 
 
 def wakes(receiver: Receiver, outcome: str) -> int:
-    return receiver.metrics()[f'turno_wakes_total{{outcome="{outcome}"}}']
+    return receiver.metrics()[f'turno_wakes_total{{dag="build_warehouse",outcome="{outcome}"}}']
 
 
 @pytest.mark.parametrize(
@@ -76,8 +78,8 @@ def test_a_window_ends_after_every_moment_in_it(now: float, seconds: int, end: i
 
 def test_a_run_id_is_made_from_the_windows_end_in_airflows_characters() -> None:
     # 1767591725 s = 2026-01-05 05:42:05 UTC
-    assert run_id(1_767_591_725) == "webhooks__20260105T054205Z"
-    assert re.fullmatch(r"[A-Za-z0-9_.~:+-]+", run_id(1_767_591_725))
+    assert run_id(1_767_591_725, "webhooks__") == "webhooks__20260105T054205Z"
+    assert re.fullmatch(r"[A-Za-z0-9_.~:+-]+", run_id(1_767_591_725, "webhooks__"))
 
 
 def test_a_burst_of_100_gives_one_run_for_each_window_it_touches(
@@ -106,7 +108,7 @@ def test_a_run_is_made_after_its_window_and_starts_after_it(
     end = datetime.fromisoformat(run["run_after"]).timestamp()
     assert answered < end + 0.1
     assert end <= run["received_at"]
-    assert run["dag_run_id"] == run_id(int(end))
+    assert run["dag_run_id"] == run_id(int(end), "webhooks__")
 
 
 def test_workers_agree_on_one_run(airflow: AirflowApi, start: StartReceiver) -> None:
@@ -203,3 +205,45 @@ def _at(port: int) -> AirflowApi:
     api.stop()
     api.environment = lambda: environment  # type: ignore[method-assign]
     return api
+
+
+def submit(receiver: Receiver, reference: str) -> None:
+    body = json.dumps(
+        {"reference": reference, "client_id": "C1", "fullname": "A", "activated_on": "2026-01-05"}
+    )
+    headers = {"X-Internal-Token": "los-current"}
+    assert receiver.post("/los/create_client", body.encode(), headers) == 202
+
+
+def test_each_kind_of_event_wakes_the_dag_that_is_configured_for_it(
+    airflow: AirflowApi, start: StartReceiver
+) -> None:
+    airflow.dags = {"drain_webhooks", "run_los_operations"}
+    receiver = start(airflow, TURNO_WAKE_DAGS="razorpay=drain_webhooks, los=run_los_operations")
+    submit(receiver, "wake-1")
+    assert wait_until(lambda: len(airflow.runs) == 1, seconds=5)
+    send(receiver, "configured")
+    assert wait_until(lambda: len(airflow.runs) == 2, seconds=5)
+    began = {(run["dag_id"], run_id.split("__")[0]) for run_id, run in airflow.runs.items()}
+    assert began == {("run_los_operations", "los"), ("drain_webhooks", "webhooks")}
+
+
+def test_operations_wake_nothing_until_a_dag_is_named_for_them(
+    airflow: AirflowApi, start: StartReceiver
+) -> None:
+    receiver = start(airflow)
+    submit(receiver, "wake-2")
+    time.sleep(WINDOW + 0.5)
+    assert airflow.runs == {}
+
+
+def test_a_dag_that_airflow_does_not_know_is_told_once_and_left_to_the_schedule(
+    airflow: AirflowApi, start: StartReceiver
+) -> None:
+    receiver = start(airflow, TURNO_WAKE_DAGS="los=run_los_operations")
+    submit(receiver, "wake-3")
+    counter = 'turno_wakes_total{dag="run_los_operations",outcome="%s"}'
+    assert wait_until(lambda: receiver.metrics()[counter % "unknown_dag"] == 1, seconds=5)
+    time.sleep(2 * WINDOW)
+    assert receiver.metrics()[counter % "unknown_dag"] == 1
+    assert receiver.metrics()[counter % "failed"] == 0

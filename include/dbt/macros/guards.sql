@@ -22,6 +22,7 @@
             source("landing", "raw_fineract_loan_snapshot"),
             source("state", "core_payment_identity"),
             source("state", "core_change_log"),
+            source("state", "core_gateway_replay_event"),
         ] -%}
         {%- set query -%}
             {%- for table in tables %}

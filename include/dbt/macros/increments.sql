@@ -30,6 +30,16 @@
     where change.{{ touched_since() }} and change.kind in ('{{ kinds | join("', '") }}')
 {%- endmacro %}
 
+{% macro replayed_events(gateway) -%}
+    {#- Events that a person had derived anew (turno_lms.gateways.replay), with the run and the reason in the same tables. -#}
+    select
+        replayed.lender,
+        replayed.event_key,
+        replayed.body_sha256
+    from {{ source('state', 'core_gateway_replay_event') }} as replayed
+    where replayed.gateway = '{{ gateway }}' and replayed.{{ touched_since() }}
+{%- endmacro %}
+
 {% macro analyze_when_rebuilt() %}
     {#- The next model must not plan for an empty table; after increments autovacuum keeps the figures. -#}
     {%- if not is_incremental() %} analyze {{ this }} {% endif -%}

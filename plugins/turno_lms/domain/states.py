@@ -163,6 +163,10 @@ class ExceptionKind(StrEnum):
     IDENTITY_CONFLICT = "identity_conflict"
     MISSING_IN_FILE = "missing_in_file"
     MISSING_IN_GATEWAY = "missing_in_gateway"
+    RETURNED_AFTER_POSTING = "returned_after_posting"  # refunded or charged back: the reversal is prepared
+    PARTLY_RETURNED = (
+        "partly_returned"  # refunded in part before it was posted: nobody posts the rest by itself
+    )
     POSTING_FAILED = "posting_failed"  # Fineract refused it for good
     POSTING_IN_DOUBT = "posting_in_doubt"  # its fate could not be found out
     PROOF_DIFFERENCE = "proof_difference"
@@ -171,8 +175,10 @@ class ExceptionKind(StrEnum):
     )
     REPLAY_DIFFERENCE = "replay_difference"  # a replay would now read rows otherwise than they are loaded
     FILE_OVERDUE = "file_overdue"  # an expected file is late or missing
+    BOUNCED_AFTER_POSTING = (
+        "bounced_after_posting"  # a file says that posted money bounced: the reversal is prepared
+    )
     OVERPAID = "overpaid"  # Fineract took more than the loan owed: the excess is the customer's
-    RETURNED_AFTER_POSTING = "returned_after_posting"  # a bounce or refund of money that is posted
 
 
 class IllegalTransitionError(RuntimeError):

@@ -26,6 +26,7 @@ class Tag(StrEnum):
     INGESTION = "ingestion"
     WAREHOUSE = "warehouse"
     POSTING = "posting"
+    GATEWAYS = "gateways"
     RECONCILIATION = "reconciliation"
     MONEY = "moves-money"
     OPERATOR_FORM = "operator-form"

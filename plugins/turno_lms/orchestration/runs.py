@@ -1,8 +1,11 @@
 """The run that a task belongs to, in the terms of the business: who started it, and what they typed into the form."""
 
+from datetime import datetime
+
 from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
+from turno_lms.domain.dates import IST
 from turno_lms.domain.runs import RunContext
 
 LABEL = "{{ label }}"
@@ -34,8 +37,25 @@ def text_param(name: str) -> str | None:
 
 
 def flag_param(name: str) -> bool:
-    """Whether the form's box `name` is ticked."""
-    return get_current_context()["params"].get(name) is True
+    """Whether the box `name` is ticked; fails the task for anything but true, false or nothing."""
+    value = get_current_context()["params"].get(name)
+    if value not in {None, True, False}:
+        raise AirflowFailException(f"parameter {name} must be true or false, not {value!r}")
+    return bool(value)
+
+
+def moment_param(name: str) -> datetime | None:
+    """The moment under `name`, aware; without a zone it is Indian time. Fails the task for what is no moment."""
+    text = text_param(name)
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise AirflowFailException(
+            f"parameter {name}: {text!r} is no moment such as 2026-01-05T09:00"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=IST)
 
 
 def label_task(label: str) -> None:

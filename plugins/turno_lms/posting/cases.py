@@ -22,6 +22,7 @@ PARKED_KINDS = (
     ExceptionKind.POSTING_FAILED,
     ExceptionKind.POSTING_IN_DOUBT,
     ExceptionKind.OVERPAID,
+    ExceptionKind.BOUNCED_AFTER_POSTING,
     ExceptionKind.RETURNED_AFTER_POSTING,
 )
 """The questions that posting asks people."""

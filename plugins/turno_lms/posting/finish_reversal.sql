@@ -47,7 +47,10 @@ answered as (
     update core.core_recon_exception as question
     set state = 'resolved', closed_at = now(), closed_by = done.requested_by, close_reason = 'reversed: ' || done.reason
     from done
-    where question.subject = done.posting_key and question.kind = 'returned_after_posting' and question.state = 'open'
+    where
+        question.subject = done.posting_key
+        and question.kind in ('bounced_after_posting', 'returned_after_posting')
+        and question.state = 'open'
 )
 
 insert into core.core_change_log (kind, subject)

@@ -1,10 +1,19 @@
--- Posted money that a later record says went back: the payment's own records, or a bounce or refund of the same loan and
--- amount that names its bank reference, its day, or (a refund) one of the ten days after it.
+-- Posted money that a later record says bounced: the payment's own records, or a bounce or reversal of the same loan and
+-- amount that names its bank reference, its day, or (a reversal) one of the ten days after it. What a gateway says it gave
+-- back is asked about by the gateways (returned_after_posting).
 with posted as (
     select processed.*
     from core.core_transaction_data_processed as processed
     left join core.core_reversal as known on processed.posting_key = known.posting_key
     where processed.outcome = 'posted' and known.posting_key is null
+),
+
+given_back as (
+    select coalesce(decision.linked_posting_key, identity.posting_key) as posting_key
+    from base.base_gateway_payment as told
+    inner join core.core_payment_identity as identity on told.gateway_payment_reference = identity.native_reference
+    left join core.core_payment_decision as decision on identity.posting_key = decision.posting_key
+    where told.payment_status in ('partially_refunded', 'refunded', 'charged_back')
 ),
 
 returned as (
@@ -14,7 +23,7 @@ returned as (
         payment.posting_key as told_by
     from posted
     inner join core.core_transaction_data as payment on posted.posting_key = payment.posting_key
-    where payment.posting_block = 'not_collected'
+    where payment.posting_block = 'not_collected' and posted.posting_key not in (select given_back.posting_key from given_back)
     union all
     select
         posted.posting_key,
@@ -60,7 +69,7 @@ prepared as (
 
 insert into core.core_recon_exception (kind, subject, lender, loan_id, amount, detail, opened_by_run)
 select
-    'returned_after_posting',
+    'bounced_after_posting',
     posting_key,
     lender,
     loan_id,

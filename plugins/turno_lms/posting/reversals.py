@@ -49,7 +49,7 @@ update core.core_reversal set state = %s, last_error = %s, ended_at = now() wher
 _CLOSE_QUESTION = """
 update core.core_recon_exception
 set state = 'resolved', closed_at = now(), closed_by = %s, close_reason = %s
-where subject = %s and kind = 'returned_after_posting' and state = 'open'
+where subject = %s and kind in ('bounced_after_posting', 'returned_after_posting') and state = 'open'
 """
 _DUE = "select * from core.core_reversal where state in ('requested', 'in_flight') order by requested_at"
 _MARK = """
@@ -73,9 +73,9 @@ class Correction:
 
 
 def prepare_reversals(conn: WarehouseConnection, run: RunContext) -> int:
-    """Prepare the reversal of every posted payment that a later record says went back, and ask a person about it.
+    """Prepare the reversal of every posted payment that a later record says bounced, and ask a person about it.
 
-    A bounced NACH debit, a refund. Prepared is not sent: `request_reversal` confirms it, `drop_reversal` does not.
+    Prepared is not sent: `request_reversal` confirms it, `drop_reversal` does not.
     """
     with conn.transaction():
         return conn.execute(_PREPARE, {"run": run.label}).rowcount
@@ -129,16 +129,19 @@ def next_correction(posting_key: str) -> str:
 
 
 def drop_reversal(conn: WarehouseConnection, posting_key: str, reason: str, actor: str) -> None:
-    """Decide that a prepared, requested or refused reversal is not to be: the repayment stands."""
+    """Decide that a prepared, requested or refused reversal is not to be, or that money which a gateway says it gave back
+    stays: the repayment stands. Raises ReversalError when nobody asked about it.
+    """
     if not reason.strip():
         raise ReversalError("dropping a reversal needs a reason")
     with conn.transaction():
         row = conn.execute(_FIND, (posting_key,)).fetchone()
-        if row is None:
-            raise ReversalError(f"there is no reversal of {posting_key}")
-        dropped = advance(ReversalState(row["state"]), ReversalState.DROPPED)
-        conn.execute(_DROP, (dropped, f"{reason.strip()} ({actor})", posting_key))
-        conn.execute(_CLOSE_QUESTION, (actor, f"the repayment stands: {reason.strip()}", posting_key))
+        if row:
+            dropped = advance(ReversalState(row["state"]), ReversalState.DROPPED)
+            conn.execute(_DROP, (dropped, f"{reason.strip()} ({actor})", posting_key))
+        answer = actor, f"the repayment stands: {reason.strip()}", posting_key
+        if conn.execute(_CLOSE_QUESTION, answer).rowcount == 0 and row is None:
+            raise ReversalError(f"there is no reversal of {posting_key}, and no question about it")
 
 
 def execute_reversals(conn: WarehouseConnection, client: FineractClient, run: RunContext) -> dict[str, int]:

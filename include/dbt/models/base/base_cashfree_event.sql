@@ -25,6 +25,8 @@ with touched as (
         landed.body_sha256
     from {{ source('landing', 'raw_cashfree_api') }} as landed
     inner join ({{ changed_subjects(['lender']) }}) as changed on landed.lender = changed.subject
+    union
+    {{ replayed_events('cashfree') }}
     {% endif %}
 ),
 
@@ -39,7 +41,11 @@ event as (
         landed.payload ->> 'event_time' as event_time,
         landed.payload -> 'data' as details,
         landed.payload #> '{data,payment}' as payment,
-        landed.payload #> '{data,refund}' as refund,
+        -- three layouts: under refund, under auto_refund, and (subscriptions) flat
+        coalesce(landed.payload #> '{data,refund}', landed.payload #> '{data,auto_refund}', landed.payload -> 'data')
+            as refund,
+        landed.payload #> '{data,dispute}' as dispute,
+        landed.payload #> '{data,charges_details}' as charges,
         -- link events come flat (data.order) and nested (data.link.order)
         coalesce(landed.payload #> '{data,order}', landed.payload #> '{data,link,order}') as link_order
     from touched
@@ -54,16 +60,22 @@ routed as (
     select
         event.*,
         case
-            when event.event in ('PAYMENT_SUCCESS_WEBHOOK', 'PAYMENT_FAILED_WEBHOOK', 'PAYMENT_USER_DROPPED_WEBHOOK')
+            when event.event in (
+                    'PAYMENT_SUCCESS_WEBHOOK', 'PAYMENT_FAILED_WEBHOOK', 'PAYMENT_USER_DROPPED_WEBHOOK', 'SWEPT_PAYMENT'
+                )
                 then 'payment'
             when event.event = 'PAYMENT_LINK_EVENT' and event.link_order ->> 'transaction_id' is not null then 'link'
             -- a mandate's registration (AUTH) is no collection
             when
                 event.event in ('SUBSCRIPTION_PAYMENT_SUCCESS', 'SUBSCRIPTION_PAYMENT_FAILED', 'SUBSCRIPTION_PAYMENT_CANCELLED')
-                and event.details ->> 'payment_type' is distinct from 'AUTH'
+                and upper(event.details ->> 'payment_type') is distinct from 'AUTH'
                 then 'subscription'
-            when event.event = 'REFUND_STATUS_WEBHOOK' then 'refund'
-            -- PAYMENT_CHARGES_WEBHOOK repeats a payment to add its charges: no payment of its own
+            when
+                event.event in ('REFUND_STATUS_WEBHOOK', 'AUTO_REFUND_STATUS_WEBHOOK', 'SUBSCRIPTION_REFUND_STATUS')
+                then 'refund'
+            when event.event like 'DISPUTE\_%' then 'dispute'
+            -- repeats a payment to add its charges: no payment of its own
+            when event.event = 'PAYMENT_CHARGES_WEBHOOK' then 'charges'
             else 'other'
         end as kind
     from event
@@ -77,7 +89,27 @@ stated as (
             when 'link' then routed.link_order ->> 'transaction_id'
             when 'subscription' then routed.details ->> 'cf_payment_id'
             when 'refund' then routed.refund ->> 'cf_payment_id'
+            when 'dispute' then routed.payload #>> '{data,order_details,cf_payment_id}'
+            when 'charges' then routed.payment ->> 'cf_payment_id'
         end as payment_id,
+        -- lost, or given up: CHARGEBACK_MERCHANT_LOST, PRE_ARBITRATION_MERCHANT_ACCEPTED, ...
+        coalesce(
+            routed.kind = 'dispute' and routed.dispute ->> 'dispute_status' ~ '_MERCHANT_(LOST|ACCEPTED)$', false
+        ) as is_dispute_lost,
+        -- authorization_details is camelCase in version 2023-08-01 and snake_case in 2025-01-01: rules are written for the latter
+        case
+            when routed.kind <> 'subscription' then routed.payload
+            else
+                jsonb_set(
+                    routed.payload,
+                    '{data,authorization_details}',
+                    jsonb_strip_nulls(jsonb_build_object('authorization_reference', coalesce(
+                        routed.details #>> '{authorization_details,authorization_reference}',
+                        routed.details #>> '{authorization_details,authorizationReference}',
+                        routed.details #>> '{authorizationDetails,authorizationReference}'
+                    )))
+                )
+        end as named_in,
         -- what it says, not what it is called: a SUCCESS webhook may carry a PENDING payment
         case routed.kind
             when 'payment' then routed.payment ->> 'payment_status'
@@ -111,6 +143,7 @@ select
     case when stated.kind in ('payment', 'link', 'subscription') then 'payment' else stated.kind end as event_role,
     'cashfree' as gateway,
     'cashfree:' || stated.payment_id as gateway_payment_reference,
+    coalesce(stated.link_order ->> 'order_id', stated.details ->> 'cf_order_id') as gateway_order_id,
     case stated.status_text
         when 'SUCCESS' then 'captured'
         when 'PENDING' then 'authorized'
@@ -123,14 +156,28 @@ select
     0::numeric(18, 2) as amount_refunded,
     -- only payment events name it; the other kinds exist in rupees alone
     coalesce(stated.payment ->> 'payment_currency', 'INR') as currency,
+    -- the layout of charges is not settled: what cannot be read stays unknown
+    case
+        when stated.kind = 'charges'
+            then
+                {{ rupees_of_text("(stated.charges ->> 'service_charge')") }}
+                + coalesce({{ rupees_of_text("(stated.charges ->> 'service_tax')") }}, 0)
+    end::numeric(18, 2) as fee,
+    case when stated.kind = 'charges' then {{ rupees_of_text("(stated.charges ->> 'service_tax')") }} end::numeric(18, 2)
+        as tax,
     {{ moment_of_text('stated.time_text') }} as paid_at,
     -- a link event knows when it was sent, not when the payment was made
     case stated.kind when 'link' then 2 else 1 end::smallint as detail,
     {{ comparable_reference("(stated.payment ->> 'bank_reference')") }} as bank_reference,
-    coalesce(stated.refund ->> 'cf_refund_id', stated.refund ->> 'refund_id') as refund_id,
-    {{ rupees_of_text("(stated.refund ->> 'refund_amount')") }}::numeric(18, 2) as refund_amount,
-    coalesce(stated.refund ->> 'refund_status' in ('CANCELLED', 'FAILED'), false) as is_refund_failed,
-    false as is_dispute_lost,
+    case when stated.kind = 'refund' then coalesce(stated.refund ->> 'cf_refund_id', stated.refund ->> 'refund_id') end
+        as refund_id,
+    case when stated.kind = 'refund' then {{ rupees_of_text("(stated.refund ->> 'refund_amount')") }} end::numeric(18, 2)
+        as refund_amount,
+    coalesce(stated.kind = 'refund' and stated.refund ->> 'refund_status' in ('CANCELLED', 'FAILED'), false)
+        as is_refund_failed,
+    stated.is_dispute_lost,
+    case when stated.is_dispute_lost then {{ rupees_of_text("(stated.dispute ->> 'dispute_amount')") }} end::numeric(18, 2)
+        as dispute_amount,
     named.reference as loan_reference,
     named.resolves as reference_resolves,
     named.precedence as reference_precedence,
@@ -139,5 +186,5 @@ select
     {{ read_horizon() }} as _read_horizon
 from stated
 left join lateral (
-    {{ named_reference('stated.payload', 'cashfree', 'stated.lender') }}
+    {{ named_reference('stated.named_in', 'cashfree', 'stated.lender') }}
 ) as named on stated.kind in ('payment', 'link', 'subscription')

@@ -2,6 +2,7 @@
     config(
         unique_key="gateway_payment_reference",
         indexes=[
+            {"columns": ["payment_status"]},
             {"columns": ["_txid"]},
             {"columns": ["_read_horizon"]},
         ],
@@ -40,6 +41,9 @@ event as (
         told.amount,
         told.amount_refunded,
         told.currency,
+        told.fee,
+        told.tax,
+        told.gateway_order_id,
         told.paid_at,
         told.detail,
         told.bank_reference,
@@ -47,6 +51,7 @@ event as (
         told.refund_amount,
         told.is_refund_failed,
         told.is_dispute_lost,
+        told.dispute_amount,
         told.loan_reference,
         told.reference_resolves,
         told.reference_precedence,
@@ -125,6 +130,11 @@ payment as (
             )
         ) as refunded,
         coalesce(bool_or(candidate.is_dispute_lost), false) as is_dispute_lost,
+        max(candidate.dispute_amount) as charged_back,
+        max(candidate.fee) as fee,
+        max(candidate.tax) as tax,
+        (array_agg(candidate.gateway_order_id order by candidate.nth)
+        filter (where candidate.is_payment and candidate.gateway_order_id is not null))[1] as gateway_order_id,
         max(candidate.umrn) filter (where candidate.nth_reference = 1) as umrn,
         count(distinct candidate.loan_id) filter (where candidate.nth_reference = 1) as loans,
         min(candidate.loan_id) filter (where candidate.nth_reference = 1) as loan_id,
@@ -153,6 +163,15 @@ select
         as is_collection,
     payment.amount::numeric(18, 2) as amount,
     payment.refunded::numeric(18, 2) as amount_refunded,
+    -- a lost dispute takes what it names, and all where it names nothing; never more than there was
+    least(
+        payment.amount,
+        coalesce(payment.refunded, 0)
+        + case when payment.is_dispute_lost then coalesce(payment.charged_back, payment.amount) else 0 end
+    )::numeric(18, 2) as amount_returned,
+    payment.fee::numeric(18, 2) as fee,
+    payment.tax::numeric(18, 2) as tax,
+    payment.gateway_order_id,
     payment.currency,
     payment.paid_at,
     {{ ist_date('payment.paid_at') }} as business_date,

@@ -25,6 +25,8 @@ with touched as (
         landed.body_sha256
     from {{ source('landing', 'raw_razorpay_api') }} as landed
     inner join ({{ changed_subjects(['lender']) }}) as changed on landed.lender = changed.subject
+    union
+    {{ replayed_events('razorpay') }}
     {% endif %}
 ),
 
@@ -38,6 +40,7 @@ event as (
         landed.payload ->> 'event' as event,
         landed.payload #> '{payload,payment,entity}' as payment,
         landed.payload #> '{payload,refund,entity}' as refund,
+        landed.payload #> '{payload,dispute,entity}' as dispute,
         landed.payload #>> '{payload,bank_transfer,entity,bank_reference}' as transfer_reference
     from touched
     inner join {{ source('landing', 'raw_razorpay_api') }} as landed
@@ -67,7 +70,10 @@ select
     routed.event,
     routed.event_role,
     'razorpay' as gateway,
-    'razorpay:' || coalesce(routed.payment ->> 'id', routed.refund ->> 'payment_id') as gateway_payment_reference,
+    'razorpay:'
+    || coalesce(routed.payment ->> 'id', routed.refund ->> 'payment_id', routed.dispute ->> 'payment_id')
+        as gateway_payment_reference,
+    routed.payment ->> 'order_id' as gateway_order_id,
     case
         when routed.payment ->> 'status' in ('created', 'authorized', 'failed', 'captured', 'refunded')
             then routed.payment ->> 'status'
@@ -76,6 +82,9 @@ select
     {{ rupees_of_paise("(routed.payment ->> 'amount')") }}::numeric(18, 2) as amount,
     coalesce({{ rupees_of_paise("(routed.payment ->> 'amount_refunded')") }}, 0)::numeric(18, 2) as amount_refunded,
     routed.payment ->> 'currency' as currency,
+    -- what Razorpay keeps; the fee includes the tax on it
+    {{ rupees_of_paise("(routed.payment ->> 'fee')") }}::numeric(18, 2) as fee,
+    {{ rupees_of_paise("(routed.payment ->> 'tax')") }}::numeric(18, 2) as tax,
     -- the payment's own time: the envelope's may be that of the link
     {{ moment_of_epoch("(routed.payment ->> 'created_at')") }} as paid_at,
     1::smallint as detail,
@@ -87,7 +96,15 @@ select
     routed.refund ->> 'id' as refund_id,
     {{ rupees_of_paise("(routed.refund ->> 'amount')") }}::numeric(18, 2) as refund_amount,
     coalesce(routed.refund ->> 'status' = 'failed' or routed.event = 'refund.failed', false) as is_refund_failed,
-    routed.event = 'payment.dispute.lost' as is_dispute_lost,
+    coalesce(routed.event = 'payment.dispute.lost', false) as is_dispute_lost,
+    case
+        when routed.event = 'payment.dispute.lost'
+            then
+                coalesce(
+                    nullif({{ rupees_of_paise("(routed.dispute ->> 'amount_deducted')") }}, 0),
+                    {{ rupees_of_paise("(routed.dispute ->> 'amount')") }}
+                )
+    end::numeric(18, 2) as dispute_amount,
     named.reference as loan_reference,
     named.resolves as reference_resolves,
     named.precedence as reference_precedence,

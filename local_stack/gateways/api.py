@@ -1,0 +1,227 @@
+"""The gateways' own APIs as far as we ask them, as documented: payments by time, by order and by id.
+
+A key sees its account. `<key>_<lender>` is the account of one lender, the bare key one that all lenders share.
+"""
+
+import base64
+import hmac
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET, CASHFREE_CLIENT_ID
+from local_stack.gateways.payments import Gateway, Payment
+from local_stack.gateways.webhooks import (
+    cashfree_order,
+    cashfree_payment,
+    json_bytes,
+    razorpay_link,
+    razorpay_order,
+    razorpay_payment,
+)
+
+MOST_PAYMENTS = 100
+MOST_EVENTS = 1000
+_Handler = Callable[[Request], Response]
+
+
+def api_routes(payments: Mapping[str, Payment]) -> list[Route]:
+    """The routes, over payments that others add."""
+    razorpay, cashfree = _Razorpay(payments), _Cashfree(payments)
+    return [
+        _get("/v1/payments", razorpay.list_payments),
+        _get("/v1/payments/{payment_id}", razorpay.fetch_payment),
+        _get("/v1/orders/{order_id}", razorpay.fetch_order),
+        _get("/v1/orders/{order_id}/payments", razorpay.payments_of_order),
+        _get("/v1/payment_links/{link_id}", razorpay.fetch_link),
+        Route("/pg/recon", cashfree.list_events, methods=["POST"]),
+        _get("/pg/orders/{order_id}", cashfree.fetch_order),
+        _get("/pg/orders/{order_id}/payments", cashfree.payments_of_order),
+    ]
+
+
+def _get(path: str, handler: _Handler) -> Route:
+    async def handle(request: Request) -> Response:
+        return handler(request)
+
+    return Route(path, handle, methods=["GET"])
+
+
+def _account(key: str, standard: str) -> str | None:
+    """The lender whose account a key opens, `` for the shared one, None for a key that opens nothing."""
+    if key == standard:
+        return ""
+    return key.removeprefix(f"{standard}_") if key.startswith(f"{standard}_") else None
+
+
+def _seen(payments: Mapping[str, Payment], gateway: Gateway, account: str) -> list[Payment]:
+    return [p for p in payments.values() if p.gateway is gateway and account in {"", p.lender}]
+
+
+class _Razorpay:
+    """GET only, with basic authentication."""
+
+    def __init__(self, payments: Mapping[str, Payment]) -> None:
+        self._payments = payments
+
+    def list_payments(self, request: Request) -> Response:
+        """`GET /v1/payments?from=&to=&count=&skip=`, the latest first."""
+        query = request.query_params
+        since, until = int(query.get("from", 0)), int(query.get("to", 2**40))
+        count, skip = int(query.get("count", 10)), int(query.get("skip", 0))
+        if not 1 <= count <= MOST_PAYMENTS:
+            return _razorpay_error(
+                HTTPStatus.BAD_REQUEST, f"The count must be between 1 and {MOST_PAYMENTS}."
+            )
+
+        def found(payments: list[Payment]) -> list[dict[str, Any]]:
+            inside = [p for p in payments if since <= p.paid_at.timestamp() <= until]
+            inside.sort(key=lambda p: (p.paid_at, p.payment_id), reverse=True)
+            return [_entity(p) for p in inside[skip : skip + count]]
+
+        return self._collection(request, found)
+
+    def fetch_payment(self, request: Request) -> Response:
+        """`GET /v1/payments/<id>`."""
+        return self._one(request, _entity, lambda p: p.payment_id == request.path_params["payment_id"])
+
+    def fetch_order(self, request: Request) -> Response:
+        """`GET /v1/orders/<id>`."""
+        return self._one(request, razorpay_order, self._of_order(request))
+
+    def payments_of_order(self, request: Request) -> Response:
+        """`GET /v1/orders/<id>/payments`."""
+        is_of_order = self._of_order(request)
+        return self._collection(request, lambda payments: [_entity(p) for p in payments if is_of_order(p)])
+
+    def fetch_link(self, request: Request) -> Response:
+        """`GET /v1/payment_links/<id>`."""
+        link_id = request.path_params["link_id"]
+        return self._one(
+            request, razorpay_link, lambda p: bool(p.reference_id) and razorpay_link(p)["id"] == link_id
+        )
+
+    def _of_order(self, request: Request) -> Callable[[Payment], bool]:
+        return lambda payment: bool(razorpay_order(payment)["id"] == request.path_params["order_id"])
+
+    def _one(
+        self, request: Request, entity: Callable[[Payment], Any], is_it: Callable[[Payment], bool]
+    ) -> Response:
+        visible = self._visible(request)
+        if isinstance(visible, Response):
+            return visible
+        for payment in filter(is_it, visible):
+            return JSONResponse(entity(payment))
+        return _razorpay_error(HTTPStatus.BAD_REQUEST, "The id provided does not exist")
+
+    def _collection(self, request: Request, find: Callable[[list[Payment]], list[Any]]) -> Response:
+        visible = self._visible(request)
+        if isinstance(visible, Response):
+            return visible
+        items = find(visible)
+        return JSONResponse({"entity": "collection", "count": len(items), "items": items})
+
+    def _visible(self, request: Request) -> list[Payment] | Response:
+        given = request.headers.get("authorization", "").removeprefix("Basic ")
+        try:
+            key, _, secret = base64.b64decode(given, validate=True).decode().partition(":")
+        except ValueError:
+            key = secret = ""
+        account = _account(key, API_KEY_ID)
+        if account is None or not hmac.compare_digest(secret.encode(), API_KEY_SECRET.encode()):
+            return _razorpay_error(HTTPStatus.UNAUTHORIZED, "Authentication failed")
+        return _seen(self._payments, Gateway.RAZORPAY, account)
+
+
+def _entity(payment: Payment) -> dict[str, Any]:
+    return razorpay_payment(payment, payment.events_to_send[-1])
+
+
+def _razorpay_error(status: HTTPStatus, description: str) -> Response:
+    return JSONResponse({"error": {"code": "BAD_REQUEST_ERROR", "description": description}}, status)
+
+
+class _Cashfree:
+    """With the headers x-client-id, x-client-secret and x-api-version."""
+
+    def __init__(self, payments: Mapping[str, Payment]) -> None:
+        self._payments = payments
+
+    async def list_events(self, request: Request) -> Response:
+        """`POST /pg/recon`: events of payments by time, a page after the other."""
+        visible = self._visible(request)
+        if isinstance(visible, Response):
+            return visible
+        asked = await request.json()
+        limit, cursor = asked["pagination"]["limit"], asked["pagination"].get("cursor")
+        if not 1 <= limit <= MOST_EVENTS:
+            return _cashfree_error(HTTPStatus.BAD_REQUEST, "pagination.limit is out of range")
+        since, until = asked["filters"]["start_date"], asked["filters"]["end_date"]
+        events = [event for event in map(_recon_event, visible) if since <= event["event_time"] <= until]
+        events.sort(key=lambda event: (event["event_time"], event["cf_payment_id"]))
+        begin = int(cursor or 0)
+        end = begin + limit
+        answer = {
+            "limit": limit,
+            "cursor": str(end) if end < len(events) else None,
+            "data": events[begin:end],
+        }
+        return _cashfree_answer(answer)
+
+    def fetch_order(self, request: Request) -> Response:
+        """`GET /pg/orders/<id>`."""
+        return self._of_order(request, lambda payments: cashfree_order(payments[0]))
+
+    def payments_of_order(self, request: Request) -> Response:
+        """`GET /pg/orders/<id>/payments`."""
+        return self._of_order(request, lambda payments: [cashfree_payment(p) for p in payments])
+
+    def _of_order(self, request: Request, show: Callable[[list[Payment]], Any]) -> Response:
+        visible = self._visible(request)
+        if isinstance(visible, Response):
+            return visible
+        order_id = request.path_params["order_id"]
+        found = [p for p in visible if cashfree_payment(p)["order_id"] == order_id]
+        if not found:
+            return _cashfree_error(HTTPStatus.NOT_FOUND, "order not found")
+        return _cashfree_answer(show(found))
+
+    def _visible(self, request: Request) -> list[Payment] | Response:
+        account = _account(request.headers.get("x-client-id", ""), CASHFREE_CLIENT_ID)
+        secret = request.headers.get("x-client-secret", "")
+        if account is None or not hmac.compare_digest(secret.encode(), API_KEY_SECRET.encode()):
+            return _cashfree_error(HTTPStatus.UNAUTHORIZED, "authentication Failed")
+        if not request.headers.get("x-api-version"):
+            return _cashfree_error(HTTPStatus.BAD_REQUEST, "x-api-version is missing in the request")
+        return _seen(self._payments, Gateway.CASHFREE, account)
+
+
+def _recon_event(payment: Payment) -> dict[str, Any]:
+    paid = cashfree_payment(payment)
+    return {
+        "event_id": payment.payment_id,
+        "event_type": "PAYMENT",
+        "event_status": paid["payment_status"],
+        "event_time": paid["payment_time"],
+        "event_amount": payment.amount,
+        "event_currency": "INR",
+        "order_id": paid["order_id"],
+        "cf_payment_id": paid["cf_payment_id"],
+        "payment_amount": payment.amount,
+        "payment_time": paid["payment_time"],
+    }
+
+
+def _cashfree_answer(content: Any) -> Response:
+    """With amounts as bare decimals."""
+    return Response(json_bytes(content), media_type="application/json")
+
+
+def _cashfree_error(status: HTTPStatus, message: str) -> Response:
+    return JSONResponse(
+        {"message": message, "code": "request_failed", "type": "invalid_request_error"}, status
+    )

@@ -1,0 +1,144 @@
+"""The sweep: payments that a gateway collected and whose webhook never came, landed where the webhook would have.
+
+Gateways stop sending after 42 minutes (Cashfree) or a day (Razorpay, which then switches the webhook off). So each
+account is asked twice over: by time, in windows that overlap, and by order, for every payment that was last heard of
+as open. What is missing lands in the same RAW tables with the verdict `swept`. Should the webhook come after all, the
+two are one payment: its id decides, as for any two events.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from psycopg import sql
+
+from turno_lms.domain.runs import RunContext
+from turno_lms.fineract import exact_json
+from turno_lms.gateways.api import GatewayApi, ListedPayment
+from turno_lms.gateways.statements import STATEMENTS
+from turno_lms.warehouse.connection import Row, WarehouseConnection
+
+GRACE = timedelta(minutes=10)
+"""A payment this young is left to its webhook."""
+OVERLAP = timedelta(hours=2)
+"""How far a window reaches back into the one before: lists lag by minutes, captures by more."""
+WIDE = timedelta(days=5)
+"""Once a day the window is this wide: a NACH debit is captured days after its payment was made."""
+MOST_ORDERS = 500
+"""Open orders asked for in one sweep, the latest first."""
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """One account's sweep: collected payments that the gateway named, those that were missing, orders asked for."""
+
+    gateway: str
+    lender: str
+    window_from: datetime
+    window_until: datetime
+    payments_seen: int
+    payments_landed: int
+    orders_asked: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON for a log or an XCom."""
+        window = {"window_from": self.window_from.isoformat(), "window_until": self.window_until.isoformat()}
+        return asdict(self) | window
+
+
+def is_warehouse_built(conn: WarehouseConnection) -> bool:
+    """Whether build_warehouse has run once: what is missing shows only beside what was read."""
+    row = conn.execute("select to_regclass('base.base_gateway_payment') is not null as is_built").fetchone()
+    return bool((row or {})["is_built"])
+
+
+def sweep(
+    conn: WarehouseConnection,
+    api: GatewayApi,
+    gateway: str,
+    lender: str,
+    run: RunContext,
+    *,
+    now: datetime | None = None,
+    since: datetime | None = None,
+) -> SweepReport:
+    """Ask one account and land what is missing; safe to run again, also while webhooks arrive.
+
+    `since` asks for an earlier window than is due. `conn` must be in autocommit: each batch commits as it lands, and
+    the window counts as swept only when all of it has been asked for. Raises GatewayError.
+    """
+    account = {"gateway": gateway, "lender": lender}
+    until = (now or datetime.now(UTC)) - GRACE
+    begin = min(filter(None, (since, _due_since(conn, account, until))))
+    orders = [
+        row["gateway_order_id"]
+        for row in conn.execute(STATEMENTS["open_orders"], account | {"most": MOST_ORDERS})
+    ]
+    seen = landed = 0
+    collected = _collected(api, begin, until, orders)
+    while batch := list(islice(collected, _BATCH)):
+        seen += len(batch)
+        landed += _land_missing(conn, api, account, batch)
+    report = SweepReport(gateway, lender, begin, until, seen, landed, len(orders))
+    conn.execute(STATEMENTS["record_sweep"], vars(report) | {"run": run.label})
+    return report
+
+
+def _due_since(conn: WarehouseConnection, account: dict[str, str], until: datetime) -> datetime:
+    """Where the window that is due begins."""
+    known = conn.execute(STATEMENTS["last_sweep"], account | {"wide": WIDE, "until": until}).fetchone()
+    last: datetime = (known or {}).get("window_until") or until
+    is_wide_due = known is None or known["is_wide_due"]
+    return min(last, until) - (WIDE if is_wide_due else OVERLAP)
+
+
+def _collected(
+    api: GatewayApi, since: datetime, until: datetime, orders: Iterable[str]
+) -> Iterator[ListedPayment]:
+    """The collected payments of a window and of open orders, each once."""
+    named: set[str] = set()
+
+    def everything() -> Iterator[ListedPayment]:
+        yield from api.payments(since, until)
+        for order_id in orders:
+            yield from api.payments_of_order(order_id)
+
+    for payment in everything():
+        if payment.is_collected and payment.payment_id not in named:
+            named.add(payment.payment_id)
+            yield payment
+
+
+def _land_missing(
+    conn: WarehouseConnection, api: GatewayApi, account: dict[str, str], listed: Sequence[ListedPayment]
+) -> int:
+    """Land those of a batch that no event has told of, in the state they are in; returns how many."""
+    gateway = account["gateway"]
+    values = {
+        "gateway": gateway,
+        "payment_ids": [payment.payment_id for payment in listed],
+        "refunded_paise": [payment.refunded_paise for payment in listed],
+    }
+    missing = {row["payment_id"] for row in conn.execute(STATEMENTS[f"missing_from_{gateway}"], values)}
+    rows = [_row(account, api, payment) for payment in listed if payment.payment_id in missing]
+    statement = sql.SQL(STATEMENTS["land_swept"]).format(table=sql.Identifier("raw", f"raw_{gateway}_api"))
+    with conn.transaction():
+        return sum(conn.execute(statement, row).rowcount for row in rows)
+
+
+def _row(account: dict[str, str], api: GatewayApi, payment: ListedPayment) -> Row:
+    envelope = api.envelope(payment)
+    body = exact_json.dumps(envelope)
+    return {
+        "lender": account["lender"],
+        # no event id of a gateway holds a colon; one row for each state that a payment was found in
+        "event_key": f"swept:{payment.payment_id}:{payment.state}:{payment.refunded_paise}",
+        "body_sha256": hashlib.sha256(body.encode()).hexdigest(),
+        "event_type": envelope.get("event") or envelope.get("type"),
+        "body": body.encode(),
+        "payload": body,
+    }

@@ -1,0 +1,68 @@
+"""The gateways' stand-in inside this process, with no receiver to tell: what it is asked for is all that is known."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Thread
+from typing import Any
+
+import requests
+import uvicorn
+
+from local_stack.gateways.delivery import Courier
+from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET, CASHFREE_CLIENT_ID
+from local_stack.gateways.payments import Payment
+from local_stack.gateways.server import build_app
+from local_stack.gateways.webhooks import Webhook, webhooks_of
+from local_stack.processes import LOOPBACK, free_port, wait_until
+from turno_lms.gateways.api import CashfreeApi, GatewayApi, RazorpayApi
+
+PAID_AT = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Standin:
+    """A running stand-in."""
+
+    url: str
+
+    def pay(self, payment_id: str, **fields: Any) -> Webhook:
+        """Make a payment whose webhook never comes; returns the webhook that did not."""
+        defaults = {
+            "gateway": "razorpay",
+            "lender": "axle",
+            "amount": "100.00",
+            "paid_at": PAID_AT,
+            "copies": 0,
+        }
+        payment = Payment.model_validate({"payment_id": payment_id, **defaults, **fields})
+        body = f"[{payment.model_dump_json()}]"
+        requests.post(f"{self.url}/standin/payments", data=body, timeout=10).raise_for_status()
+        return webhooks_of(payment)[-1]
+
+    def api(self, gateway: str = "razorpay", secret: str = API_KEY_SECRET) -> GatewayApi:
+        """A client for axle's account."""
+        if gateway == "cashfree":
+            return CashfreeApi(self.url, f"{CASHFREE_CLIENT_ID}_axle", secret)
+        return RazorpayApi(self.url, f"{API_KEY_ID}_axle", secret)
+
+
+@contextmanager
+def running_standin() -> Iterator[Standin]:
+    """A stand-in without payments, which could sign for axle and gb."""
+    secrets = {
+        f"{gateway}:{lender}": "any" for gateway in ("razorpay", "cashfree") for lender in ("axle", "gb")
+    }
+    app = build_app(Courier(f"http://{LOOPBACK}:9", secrets))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host=LOOPBACK, port=free_port(), log_level="warning", timeout_graceful_shutdown=1)
+    )
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    assert wait_until(lambda: server.started, seconds=10)
+    try:
+        yield Standin(f"http://{LOOPBACK}:{server.config.port}")
+    finally:
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,132 @@
+"""Payments whose webhook never came are found at the gateway, land once, and are one payment with their webhook."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.dbt.landing import AXLE, AXLE_WEBHOOKS, Channel, put_lender, put_loan, put_webhook
+from tests.dbt.project import RUN, DbtProject
+from tests.gateways.standin import PAID_AT, Standin
+from turno_lms.domain.keys import source_key
+from turno_lms.gateways.api import GatewayError
+from turno_lms.gateways.sweep import GRACE, OVERLAP, WIDE, SweepReport, is_warehouse_built, sweep
+from turno_lms.warehouse.connection import WarehouseConnection
+
+NOW = PAID_AT + timedelta(hours=1)
+
+
+@pytest.fixture
+def axle(project: DbtProject) -> DbtProject:
+    put_lender(project.conn, AXLE)
+    put_loan(project.conn, "AXL300001", 3)
+    return project
+
+
+def ask(
+    project: DbtProject, standin: Standin, gateway: str = "razorpay", now: datetime = NOW, **options: Any
+) -> SweepReport:
+    return sweep(project.app, standin.api(gateway), gateway, "axle", RUN, now=now, **options)
+
+
+def landed(conn: WarehouseConnection, gateway: str = "razorpay") -> list[str]:
+    query = f"select event_key from raw.raw_{gateway}_api where verdict = 'swept' order by 1"  # noqa: S608
+    return [row["event_key"] for row in conn.execute(query)]
+
+
+def test_a_payment_nobody_told_of_lands_once_and_is_one_payment_with_its_late_webhook(
+    axle: DbtProject, standin: Standin
+) -> None:
+    late = standin.pay("pay_lost", receipt="AXL300001_1")
+    standin.pay("pay_failed", receipt="AXL300001_2", events=("payment.failed",))
+    standin.pay("pay_of_gb", lender="gb")
+    told = standin.pay("pay_told", receipt="AXL300001_3", amount="200.00")
+    put_webhook(axle.conn, "axle", json.loads(told.body))
+    report = ask(axle, standin)
+    assert (report.payments_seen, report.payments_landed) == (2, 1)
+    assert landed(axle.conn) == ["swept:pay_lost:captured:0"]
+    assert ask(axle, standin).payments_landed == 0
+    axle.build_warehouse()
+    # the loan was found by the receipt of the order, which only the order itself holds
+    key = source_key("axle", "AXL300001", date(2026, 1, 5), "100.00")
+    assert axle.payments()[key]["posting_block"] is None
+    assert ask(axle, standin).payments_landed == 0
+    put_webhook(axle.conn, "axle", json.loads(late.body))
+    axle.build_warehouse()
+    assert axle.payments()[key]["sightings"] == 1
+
+
+def test_an_open_order_is_asked_for_however_long_ago_its_payment_was_made(
+    axle: DbtProject, standin: Standin
+) -> None:
+    """A NACH debit is captured days after its creation: it is in no recent window, and its order is still open."""
+    pending = standin.pay("pay_nach", receipt="AXL300001_1", events=("payment.authorized",))
+    put_webhook(axle.conn, "axle", json.loads(pending.body))
+    standin.pay("pay_nach", receipt="AXL300001_1")
+    axle.build("money_path_base")
+    later = PAID_AT + WIDE + timedelta(days=1)
+    report = ask(axle, standin, now=later)
+    assert (report.orders_asked, report.payments_landed) == (1, 1)
+    assert landed(axle.conn) == ["swept:pay_nach:captured:0"]
+
+
+def test_cashfree_is_asked_for_events_by_time_and_then_for_their_orders(
+    axle: DbtProject, standin: Standin
+) -> None:
+    channels = (*AXLE.channels, Channel("cashfree", "links", posts=True))
+    put_lender(axle.conn, replace(AXLE, channels=channels, webhooks=AXLE_WEBHOOKS))
+    axle.conn.execute(
+        "insert into core.core_lender_webhook_rule values"
+        " ('axle', 'cashfree', 1, 'data.order.order_tags.link_id', '_', 1, 'AXL\\d{6}', 'loan_id')"
+    )
+    standin.pay("5114910001", gateway="cashfree", amount="1234.50", reference_id="AXL300001_7")
+    standin.pay("5114910002", gateway="cashfree", events=("PAYMENT_FAILED_WEBHOOK",))
+    report = ask(axle, standin, "cashfree")
+    assert (report.payments_seen, report.payments_landed) == (1, 1)
+    assert ask(axle, standin, "cashfree").payments_landed == 0
+    axle.build_warehouse()
+    key = source_key("axle", "AXL300001", date(2026, 1, 5), "1234.50")
+    row = axle.payments()[key]
+    assert (row["channels_seen"], row["posting_block"]) == (["cashfree"], None)
+
+
+def test_every_page_is_asked_for(axle: DbtProject, standin: Standin) -> None:
+    for number in range(3):
+        moment = PAID_AT + timedelta(minutes=number)
+        standin.pay(f"pay_{number}", paid_at=moment)
+        standin.pay(f"51149{number}", gateway="cashfree", paid_at=moment)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("turno_lms.gateways.api.PAGE", 2)
+        assert ask(axle, standin).payments_landed == 3
+        assert ask(axle, standin, "cashfree").payments_landed == 3
+
+
+def test_a_gateway_that_refuses_leaves_its_window_to_the_next_sweep(
+    axle: DbtProject, standin: Standin
+) -> None:
+    with pytest.raises(GatewayError, match="razorpay: GET /v1/payments: 401"):
+        sweep(axle.app, standin.api(secret="wrong"), "razorpay", "axle", RUN, now=NOW)
+    with pytest.raises(GatewayError, match="cashfree: POST /pg/recon: 401"):
+        sweep(axle.app, standin.api("cashfree", "wrong"), "cashfree", "axle", RUN, now=NOW)
+    assert axle.conn.execute("select from core.core_gateway_sweep").fetchall() == []
+
+
+def test_windows_overlap_and_once_a_day_one_is_wide(axle: DbtProject, standin: Standin) -> None:
+    first = ask(axle, standin)
+    assert (first.window_from, first.window_until) == (NOW - GRACE - WIDE, NOW - GRACE)
+    second = ask(axle, standin, now=NOW + timedelta(minutes=30))
+    assert second.window_from == first.window_until - OVERLAP
+    # after two days without a sweep the next reaches back over all of them, and is wide again
+    third = ask(axle, standin, now=NOW + timedelta(days=2))
+    assert third.window_from == second.window_until - WIDE
+    asked = datetime(2025, 12, 1, tzinfo=UTC)
+    assert ask(axle, standin, now=NOW + timedelta(days=2), since=asked).window_from == asked
+
+
+def test_a_warehouse_that_was_never_built_cannot_tell_what_is_missing(
+    warehouse: WarehouseConnection, project: DbtProject
+) -> None:
+    assert not is_warehouse_built(warehouse)
+    assert is_warehouse_built(project.app)

@@ -129,8 +129,8 @@ def next_correction(posting_key: str) -> str:
 
 
 def drop_reversal(conn: WarehouseConnection, posting_key: str, reason: str, actor: str) -> None:
-    """Decide that a prepared, requested or refused reversal is not to be, or that money which a gateway says it gave back
-    stays: the repayment stands. Raises ReversalError when nobody asked about it.
+    """Decide that the repayment stands: a prepared, requested or refused reversal is not to be, nor that of money which a
+    gateway says it gave back. Raises ReversalError when nobody asked about it.
     """
     if not reason.strip():
         raise ReversalError("dropping a reversal needs a reason")

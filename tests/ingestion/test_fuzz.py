@@ -128,37 +128,26 @@ UNPACKED_FORMATS: dict[str, tuple[dict[str, Any], bytes]] = {
 
 
 @pytest.mark.parametrize("name", TEXT_FORMATS)
-def test_any_text_is_refused_or_conserved(name: str) -> None:
+@fuzz(60)
+@given(data=st.data())
+def test_any_text_is_refused_or_conserved(name: str, data: st.DataObject) -> None:
     changes, whole = TEXT_FORMATS[name]
-
-    @fuzz(60)
-    @given(content=near(whole))
-    def check(content: bytes) -> None:
-        judged(content, changes)
-
-    check()
+    judged(data.draw(near(whole)), changes)
 
 
 @pytest.mark.parametrize("name", UNPACKED_FORMATS)
-def test_anything_to_be_unpacked_is_refused_or_conserved(name: str) -> None:
+@fuzz(6)
+@given(data=st.data())
+def test_anything_to_be_unpacked_is_refused_or_conserved(name: str, data: st.DataObject) -> None:
     changes, whole = UNPACKED_FORMATS[name]
-
-    @fuzz(6)
-    @given(content=near(whole))
-    def check(content: bytes) -> None:
-        judged(content, changes)
-
-    check()
+    judged(data.draw(near(whole)), changes)
 
 
 @pytest.mark.parametrize("member", ["xl/worksheets/sheet1.xml", "xl/workbook.xml", "xl/styles.xml"])
-def test_a_workbook_with_a_damaged_part_is_refused_or_conserved(member: str) -> None:
-    @fuzz(4)
-    @given(content=rebuilt(member, xlsx(*ROWS)))
-    def check(content: bytes) -> None:
-        judged(content, UNPACKED_FORMATS["xlsx"][0])
-
-    check()
+@fuzz(4)
+@given(data=st.data())
+def test_a_workbook_with_a_damaged_part_is_refused_or_conserved(member: str, data: st.DataObject) -> None:
+    judged(data.draw(rebuilt(member, xlsx(*ROWS))), UNPACKED_FORMATS["xlsx"][0])
 
 
 odd_text = st.lists(st.sampled_from(["a", "b1", ",", ",", '"', '""', "\n", "\n", "\r\n", "\r", " ", ";", "é", "\0", "₹", "\u2028", "\x0b"]), max_size=40).map("".join)  # fmt: skip

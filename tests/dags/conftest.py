@@ -100,6 +100,7 @@ class Finished:
     assets: set[str]
 
 
+_EMPTY_FORMS: dict[str, dict[str, Any]] = {}
 RunDag = Callable[..., Finished]
 
 
@@ -111,9 +112,8 @@ def run_dag(dag_bag: "DagBag", connections: None) -> RunDag:
         dag = dag_bag.dags[dag_id]
         for task in dag.tasks:
             task.retries = 0
-        empty_form = dict.fromkeys(
-            dag.params
-        )  # in one process the values of an earlier form would still be there
+        # in one process the values of an earlier form would still be there
+        empty_form = _EMPTY_FORMS.setdefault(dag_id, dict(dag.params))
         return _finished(dag.test(run_conf=empty_form | conf))
 
     return run

@@ -22,13 +22,21 @@ FIXED = {
     "post_repayments",
     "reconcile_transactions",
     "reconcile_loans",
+    "watch_lender_files",
+    "replay_lender_files",
+    "resolve_rejected_rows",
+    "hand_in_file",
 }
 EXPECTED = sorted(FIXED | {f"ingest__{slug}" for slug in load_lenders()})
 HEAVY = ["polars", "pandas", "dbt", "openpyxl", "sqlglot"]
 
 # what an asset-wise reader of the system must be able to rely on
 PRODUCERS = {
-    "lender_files_loaded": {f"ingest__{slug}" for slug in load_lenders()},
+    "lender_files_loaded": {
+        *(f"ingest__{slug}" for slug in load_lenders()),
+        "replay_lender_files",
+        "resolve_rejected_rows",
+    },
     "umrn_master_loaded": {"load_umrn_master"},
     "loans_snapshotted": {"reconcile_loans"},
     "transactions_built": {"build_warehouse"},
@@ -190,6 +198,8 @@ def test_dags_wait_for_any_of_the_assets_they_are_promised(dag_bag: "DagBag") ->
 
 
 def test_schedules_are_in_indian_time(dag: "DAG") -> None:
+    if dag.schedule is None:
+        return
     timetable = getattr(dag.timetable, "timetable", dag.timetable)
     for part in getattr(timetable, "timetables", [timetable]):
         assert str(getattr(part, "_timezone", None) or part.timezone) == "Asia/Kolkata"

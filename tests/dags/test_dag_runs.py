@@ -172,3 +172,79 @@ def test_a_refusing_fineract_fails_the_run_and_the_next_one_goes_on(
     row = processed(warehouse, key)
     assert row is not None
     assert row["outcome"] == "posted"
+
+
+def accepted(conn: WarehouseConnection) -> list[tuple[Any, ...]]:
+    rows = conn.execute("select payment_id, date from raw.raw_payment_file order by 1").fetchall()
+    conn.commit()
+    return [tuple(row.values()) for row in rows]
+
+
+def test_a_rejected_row_is_corrected_discarded_and_replayed_by_form(
+    run_dag: RunDag, lenders: WarehouseConnection, s3: Any
+) -> None:
+    """Row 5 (4949.00) has a date that no one can read; the dry run of a replay writes nothing."""
+    key = f"{PREFIX}one.csv"
+    fillers = "".join(f"ICIC7000100151,05/01/2026,1.00,Success,,,F{number}\n" for number in range(9))
+    put(
+        s3,
+        key,
+        GOOD.replace('"4,949.00",Success,,,GBN2', '"4,949.00",Success,,,GBN2')
+        .replace("SBIN7000100152,05/01/2026", "SBIN7000100152,5 January")
+        .replace("Total,,", fillers + "Total,,"),
+    )
+    assert run_dag("ingest__gb", key=key).state == "success"
+    row = lenders.execute(
+        "select reject_id from raw.raw_rejected_records where reason_code = 'bad_date'"
+    ).fetchone()
+    lenders.commit()
+    assert row is not None
+    reject = str(row["reject_id"])
+
+    wrong = run_dag(
+        "resolve_rejected_rows",
+        action="fix",
+        reject_ids=[reject],
+        cells="Settlement Date = 31/02/2026",
+        reason="mail",
+    )
+    assert wrong.state == "failed"
+    dry = run_dag("replay_lender_files", lender="gb", key=key, dry_run=True)
+    assert (dry.state, dry.tasks["announce"], dry.assets) == ("success", "skipped", set())
+    assert len(accepted(lenders)) == 10
+
+    fixed = run_dag(
+        "resolve_rejected_rows",
+        action="fix",
+        reject_ids=[reject],
+        cells="Settlement Date = 05/01/2026",
+        reason="mail",
+    )
+    assert (fixed.state, fixed.assets) == ("success", {"lender_files_loaded"})
+    assert ("GBN2", "2026-01-05") in accepted(lenders)
+    twice = run_dag("resolve_rejected_rows", action="discard", reject_ids=[reject], reason="no")
+    assert twice.state == "failed"
+    real = run_dag("replay_lender_files", lender="gb", key=key, dry_run=False)
+    assert (real.state, real.assets) == ("success", set())
+    assert run_dag("replay_lender_files", lender="gb", dry_run=False).state == "failed"  # which files?
+
+
+def test_a_file_handed_in_by_form_is_loaded_with_the_person_s_name(
+    run_dag: RunDag, lenders: WarehouseConnection, s3: Any
+) -> None:
+    run = run_dag("hand_in_file", lender="gb", name="mail.csv", content=GOOD, encoding="text")
+    assert run.tasks["put_file"] == "success"
+    assert run_dag("ingest__gb", key=f"{PREFIX}mail.csv").state == "success"
+    row = lenders.execute("select state, handed_in_by from raw.raw_s3_file_processing_log").fetchone()
+    lenders.commit()
+    assert row == {"state": "loaded", "handed_in_by": "airflow"}
+    assert (
+        run_dag("hand_in_file", lender="gb", name="../ugro/x.csv", content=GOOD).tasks["put_file"] == "failed"
+    )
+
+
+def test_the_watch_finds_nothing_overdue_without_a_calendar(
+    run_dag: RunDag, lenders: WarehouseConnection
+) -> None:
+    assert run_dag("watch_lender_files").state == "success"
+    assert file_states(lenders) == {}

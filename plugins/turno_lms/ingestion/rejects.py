@@ -97,6 +97,12 @@ def discard(conn: WarehouseConnection, reject_ids: Iterable[int], run: RunContex
     return len(wanted)
 
 
+def lender_of(conn: WarehouseConnection, reject_id: int) -> str:
+    """Whose row it is. Raises RejectError for one that is unknown or settled."""
+    with conn.transaction():
+        return str(_open_reject(conn, reject_id)["lender"])
+
+
 def _file_of(conn: WarehouseConnection, reject_id: int) -> Row:
     with conn.transaction():
         return log.read(conn, _open_reject(conn, reject_id)["file_id"])

@@ -42,6 +42,11 @@ def mappings_directory() -> Path:
     return Path(os.environ.get("TURNO_LENDER_MAPPINGS") or home / "include" / "lender_mappings")
 
 
+def mapping_files(folder: Path) -> list[Path]:
+    """The mappings of a directory by their names, unread; a lender's file is named after its slug."""
+    return sorted(entry for entry in folder.iterdir() if entry.suffix in _SUFFIXES)
+
+
 def load_lender(path: Path) -> Lender:
     """Read and check one mapping. Raises MappingError with file, line and hint of every problem."""
     return _lender(read_document(path))
@@ -65,7 +70,7 @@ def read_lenders(directory: Path | None = None) -> tuple[LenderRegistry, list[Pr
         return {}, [Problem(folder, 1, "no such directory; set TURNO_LENDER_MAPPINGS")]
     loaded: dict[str, tuple[Lender, Document]] = {}
     problems: list[Problem] = []
-    for path in sorted(entry for entry in folder.iterdir() if entry.suffix in _SUFFIXES):
+    for path in mapping_files(folder):
         try:
             document = read_document(path)
             lender = _lender(document)

@@ -13,11 +13,15 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 def _mount() -> None:
     from turno_lms.identity.commands import app as payments
     from turno_lms.lenders.commands import app as lenders
+    from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.posting.commands import proof
     from turno_lms.warehouse.commands import app as warehouse
 
+    app.add_typer(files, name="files")
     app.add_typer(lenders, name="lenders")
     app.add_typer(payments, name="payments")
+    app.add_typer(rejects, name="rejects")
+    app.add_typer(umrn, name="umrn")
     app.add_typer(warehouse, name="warehouse")
     app.command("proof")(proof)
     if importlib.util.find_spec("local_stack"):

@@ -46,7 +46,7 @@ def put(s3: Any, key: str, text: str) -> None:
 
 
 def file_states(conn: WarehouseConnection) -> dict[str, str]:
-    rows = conn.execute("select key, state from raw.raw_s3_file_processing_log").fetchall()
+    rows = conn.execute("select key, state from raw.raw_s3_file_processing_log order by file_id").fetchall()
     conn.commit()
     return {row["key"]: row["state"] for row in rows}
 
@@ -237,7 +237,7 @@ def test_a_file_handed_in_by_form_is_loaded_with_the_person_s_name(
     assert run_dag("ingest__gb", key=f"{PREFIX}mail.csv").state == "success"
     row = lenders.execute("select state, handed_in_by from raw.raw_s3_file_processing_log").fetchone()
     lenders.commit()
-    assert row == {"state": "loaded", "handed_in_by": "airflow"}
+    assert row == {"state": "loaded", "handed_in_by": "dag_test"}
     assert (
         run_dag("hand_in_file", lender="gb", name="../ugro/x.csv", content=GOOD).tasks["put_file"] == "failed"
     )

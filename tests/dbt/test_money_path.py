@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from tests.dbt.landing import (
     AXLE,
@@ -23,6 +24,7 @@ from tests.dbt.project import MODELS, DbtProject
 from turno_lms.domain import keys
 from turno_lms.identity import decisions
 from turno_lms.identity.evidence import MoneyPathError, check_money_path
+from turno_lms.ingestion import superseded
 from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import connect
 
@@ -108,14 +110,45 @@ def test_a_correction_of_the_umrn_master_is_a_conflict_and_its_return_clears_it(
     assert payment(project, key)["posting_block"] is None
 
 
-def test_an_unknown_mandate_is_tried_again_when_the_master_knows_it(project: DbtProject) -> None:
+def exceptions(project: DbtProject, kind: str) -> list[tuple[Any, ...]]:
+    query = "select subject, amount::text, state from core.core_recon_exception where kind = %s order by exception_id"
+    return [tuple(row.values()) for row in project.app.execute(query, (kind,))]
+
+
+def test_an_unknown_mandate_waits_as_an_exception_until_the_master_knows_it(project: DbtProject) -> None:
     put_lender(project.conn, GB)
     put_loan(project.conn, "GB100001", 1)
-    put_file(project.conn, "gb", "nach_response", [FileRow(None, umrn="UMRN1")])
+    put_file(project.conn, "gb", "nach_response", [FileRow(None, umrn="UMRN1", payment_id="T1")])
     project.build_warehouse()
     assert project.payments() == {}
+    assert exceptions(project, "umrn_unknown") == [("file:gb:nach_response:T1", "100.00", "open")]
+    put_mandate(project.conn, "UMRN2", "GB100001")
+    project.build_warehouse()
+    assert exceptions(project, "umrn_unknown") == [("file:gb:nach_response:T1", "100.00", "open")]
     put_mandate(project.conn, "UMRN1", "GB100001")
     assert payment(project, keys.source_key("gb", "GB100001", DAY, "100.00"))["posting_block"] is None
+    assert exceptions(project, "umrn_unknown") == [("file:gb:nach_response:T1", "100.00", "cleared")]
+
+
+@pytest.mark.parametrize(("decision", "block"), [("kept", None), ("withdrawn", "superseded")])
+def test_a_row_that_its_corrected_file_lacks_is_held_until_a_person_decides(
+    project: DbtProject, decision: superseded.Decision, block: str | None
+) -> None:
+    put_lender(project.conn, GB)
+    put_loan(project.conn, "GB100001", 1)
+    file_id = put_file(project.conn, "gb", "nach_response", [FileRow("GB100001", payment_id="T1")])
+    key = keys.source_key("gb", "GB100001", DAY, "100.00")
+    assert payment(project, key)["posting_block"] is None
+    with project.app.transaction():
+        project.app.execute(
+            "insert into core.core_recon_exception (kind, subject, lender, amount, detail, opened_by_run) values"
+            " ('superseded_row', 'file:gb:nach_response:T1', 'gb', 100, %s, 'test')",
+            (Jsonb({"file_id": file_id, "row_number": 1}),),
+        )
+        record_changes(project.app, "reconciliation", [key])
+    assert payment(project, key)["posting_block"] == "superseded"
+    superseded.settle(project.app, superseded.Settlement(file_id, decision, "mail of the lender"), "asha")
+    assert payment(project, key)["posting_block"] == block
 
 
 def test_money_of_before_the_cut_over_is_shown_and_never_posted(axle: DbtProject) -> None:

@@ -13,7 +13,9 @@ a new file or the next run is due. By hand or by backfill it takes what is there
 **Run again:** trigger it. To load one file again after its mapping or the file was mended, give its `key` in
 the form. Clearing a failed task is safe as well.
 
-**Run twice:** no-op; a version that is loaded is left alone, and so is the same content under another name.
+**Run twice:** no-op; a version that is loaded is left alone, and so is the same content under another name. New content
+under a known name is a correction: rows it has in common with the version before are duplicates, and those that it
+lacks or changes become exceptions, never un-posted.
 """
 
 from typing import Any

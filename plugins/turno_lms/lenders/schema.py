@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal, Self
 
 from croniter import croniter  # type: ignore[import-untyped]  # ships no types
@@ -53,6 +53,7 @@ def wrong(message: str, *place: str) -> PydanticCustomError:
     return PydanticCustomError("wrong", "{message}", {"message": message, "place": place})
 
 
+@cache
 def check_cron(text: str) -> str:
     """Return a cron expression; raise ValueError for other text."""
     if not croniter.is_valid(text):

@@ -141,6 +141,25 @@ def test_a_run_waits_until_the_next_one_takes_over(crons: tuple[str, ...], hours
     assert longest_gap(*crons).total_seconds() == hours * 3600
 
 
+@pytest.mark.parametrize(
+    ("run_type", "waits"), [("scheduled", "True"), ("backfill", "False"), ("manual", "False")]
+)
+def test_only_a_run_of_the_clock_waits_for_a_file(dag_bag: "DagBag", run_type: str, waits: str) -> None:
+    """A backfill over a month takes what is there in its first run; the others find nothing and end."""
+    from types import SimpleNamespace
+
+    from airflow.utils.types import DagRunType
+
+    sensor = dag_bag.dags["ingest__gb"].get_task("wait_for_file")
+    names = {
+        "scheduled": DagRunType.SCHEDULED,
+        "backfill": DagRunType.BACKFILL_JOB,
+        "manual": DagRunType.MANUAL,
+    }
+    context = {"dag_run": SimpleNamespace(run_type=names[run_type])}
+    assert str(sensor.render_template(sensor.wait, context)) == waits
+
+
 def test_every_task_retries_and_ends(dag: "DAG") -> None:
     for task in dag.tasks:
         assert task.retries >= 1, task.task_id

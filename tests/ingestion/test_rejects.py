@@ -8,6 +8,7 @@ import pytest
 from tests.ingestion.files import UMRN, Loads, debit, gb_csv
 from tests.ingestion.test_replays import FILE, LOG, RAW, kinder, replay
 from turno_lms.domain.runs import RunContext
+from turno_lms.ingestion.load import FileRefusedError
 from turno_lms.ingestion.rejects import Correction, FixReport, RejectError, discard, fix
 from turno_lms.posting.proof import find_files_that_do_not_tie
 
@@ -146,6 +147,16 @@ def test_a_row_of_a_superseded_file_is_not_corrected(loads: Loads) -> None:
     loads.gb(FILE + b"\r\n")
     with pytest.raises(RejectError, match="file 1 is superseded"):
         mend(loads, 7, cells={"Settlement Date": "08/01/2026"})
+
+
+def test_rows_of_a_halted_file_are_not_settled_one_by_one(loads: Loads) -> None:
+    """The next load of the file judges them anew: a mark on one of them would be forgotten with it."""
+    with pytest.raises(FileRefusedError):
+        loads.gb(gb_csv(debit(day="8 January")))
+    with pytest.raises(RejectError, match="is halted, and no row of it is loaded"):
+        discard(loads.conn, [reject_of(loads, 5)], ASHA, "why not")
+    with pytest.raises(RejectError, match="is halted"):
+        mend(loads, 5, cells={"Settlement Date": "08/01/2026"})
 
 
 def test_a_workbook_s_row_is_corrected_by_its_cells(loads: Loads) -> None:

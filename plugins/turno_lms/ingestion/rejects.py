@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from turno_lms.domain.runs import RunContext
-from turno_lms.domain.states import Disposition, Fate
+from turno_lms.domain.states import Disposition, Fate, FileState
 from turno_lms.ingestion import log, queries, replay_queries, versions
 from turno_lms.ingestion.archive import fetch
 from turno_lms.ingestion.files import ObjectStore
@@ -22,6 +22,8 @@ from turno_lms.ingestion.tables import Chunk, Headings, TextRow, same_heading
 from turno_lms.ingestion.transform import Transform
 from turno_lms.lenders.schema import CsvFormat, FileKind, Lender
 from turno_lms.warehouse.connection import Row, WarehouseConnection
+
+_HAS_ROWS = (FileState.LOADED, FileState.LOADED_EMPTY, FileState.SUPERSEDED)
 
 
 class RejectError(ValueError):
@@ -73,7 +75,7 @@ def fix(
         reject, row = _open_reject(conn, correction.reject_id), _loaded(conn, of_file["file_id"])
         fetch(s3, row, path)
         row = {**row, "mapping_version": lender.mapping_version}
-        file = FileToJudge(lender, lender.files[row["kind"]], path, row)
+        file = FileToJudge(lender, _kind(lender, row), path, row)
         chunk, staged = _judge(conn, file, reject, correction)
         number = reject["row_number"]
         mark = {"reason": correction.reason.strip(), "corrected_text": chunk.raw_text(number)}
@@ -117,6 +119,13 @@ def _loaded(conn: WarehouseConnection, file_id: int) -> Row:
     return row
 
 
+def _kind(lender: Lender, row: Row) -> FileKind:
+    kind = lender.files.get(row["kind"])
+    if kind is None:
+        raise RejectError(f"the mapping of {lender.slug} has no file kind {row['kind']} any more")
+    return kind
+
+
 def _open_reject(conn: WarehouseConnection, reject_id: int) -> Row:
     reject = conn.execute(replay_queries.READ_REJECT, (reject_id,)).fetchone()
     if reject is None:
@@ -124,6 +133,11 @@ def _open_reject(conn: WarehouseConnection, reject_id: int) -> Row:
     if reject["disposition"] != Disposition.REJECTED:
         raise RejectError(
             f"reject {reject_id} is {reject['disposition']} by a rule: there is nothing to put right"
+        )
+    if reject["file_state"] not in _HAS_ROWS:
+        raise RejectError(
+            f"reject {reject_id}: its file {reject['file_id']} is {reject['file_state']}, and no row of it is loaded: "
+            "mend the file or its mapping and load it first"
         )
     if reject["fate"] != Fate.OPEN:
         raise RejectError(

@@ -188,11 +188,12 @@ order by file_id
 
 READ_REJECT = """
 select
-    reject_id, file_id, lender, row_number, disposition, reason_code, rule, field, message, amount_paise, raw_text,
-    mapping_version, fate, fate_reason, fate_by, corrected_text
-from raw.raw_rejected_records
-where reject_id = %s
-for update
+    reject.reject_id, reject.file_id, reject.lender, reject.row_number, reject.disposition, reject.raw_text,
+    reject.fate, reject.fate_reason, reject.fate_by, log.state as file_state
+from raw.raw_rejected_records as reject
+inner join raw.raw_s3_file_processing_log as log on reject.file_id = log.file_id
+where reject.reject_id = %s
+for update of reject
 """
 
 DISCARD = """

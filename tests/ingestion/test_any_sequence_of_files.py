@@ -47,6 +47,7 @@ payments = st.builds(
     reference=st.sampled_from(["T1", "T2", "T3", "", ""]),
 )
 files = st.lists(payments, max_size=5)
+without_references = st.lists(payments.map(lambda row: (*row[:-1], "")), max_size=5)
 steps = st.one_of(
     st.tuples(st.just("send"), st.sampled_from(["a.csv", "b.csv"]), files),
     st.tuples(st.just("replay"), st.integers(1, 4), st.booleans()),
@@ -118,11 +119,14 @@ def test_any_sequence_conserves_rows_and_rupees_and_accepts_no_row_twice(
 @settings(
     max_examples=20, deadline=None, phases=FAST, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(versions=st.lists(files, min_size=1, max_size=4))
+@given(versions=st.lists(without_references, min_size=1, max_size=4))
 def test_a_payment_is_accepted_as_often_as_the_version_that_has_it_most_often(
     loads: Loads, warehouse: Any, versions: list[list[tuple[str, ...]]]
 ) -> None:
-    """Versions of one key, all rows readable: the count of each payment in RAW is at most its highest count in a version."""
+    """Versions of one key with no reference to tell rows apart: RAW has each payment at most as often as one version.
+
+    (Rows whose references differ are different money, and the identity step holds those that look alike.)
+    """
     clean(loads, warehouse)
     careful = replace(loads, lenders={"gb": patient(kinder(loads))})
     most: Counter[Any] = Counter()

@@ -1,17 +1,26 @@
 """Payments whose webhook never came are found at the gateway, land once, and are one payment with their webhook."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.dbt.landing import AXLE, AXLE_WEBHOOKS, Channel, put_lender, put_loan, put_webhook
+from tests.dbt.landing import (
+    AXLE,
+    AXLE_WEBHOOKS,
+    Channel,
+    RazorpayPayment,
+    put_lender,
+    put_loan,
+    put_webhook,
+)
 from tests.dbt.project import RUN, DbtProject
 from tests.gateways.standin import PAID_AT, Standin
 from turno_lms.domain.keys import source_key
-from turno_lms.gateways.api import GatewayError
+from turno_lms.gateways.api import GatewayError, ListedPayment
 from turno_lms.gateways.sweep import GRACE, OVERLAP, WIDE, SweepReport, is_warehouse_built, sweep
 from turno_lms.warehouse.connection import WarehouseConnection
 
@@ -90,6 +99,38 @@ def test_cashfree_is_asked_for_events_by_time_and_then_for_their_orders(
     key = source_key("axle", "AXL300001", date(2026, 1, 5), "1234.50")
     row = axle.payments()[key]
     assert (row["channels_seen"], row["posting_block"]) == (["cashfree"], None)
+
+
+class OnePayment:
+    """A gateway that knows one payment, in the state that it is given."""
+
+    def __init__(self, entity: dict[str, Any]) -> None:
+        self._payment = ListedPayment(
+            entity["id"], None, True, entity["status"], entity["amount_refunded"], entity
+        )
+
+    def payments(self, *_: datetime) -> Iterator[ListedPayment]:
+        yield self._payment
+
+    def payments_of_order(self, *_: str) -> Iterator[ListedPayment]:
+        yield from ()
+
+    def envelope(self, payment: ListedPayment) -> dict[str, Any]:
+        return {"event": "swept.payment", "payload": {"payment": {"entity": payment.entity}}}
+
+
+def test_a_refund_nobody_told_of_is_found_with_its_payment(axle: DbtProject) -> None:
+    paid = RazorpayPayment("pay_1", notes={"loan_id": "AXL300001"})
+    put_webhook(axle.conn, "axle", paid.event())
+    refunded = replace(paid, refunded="30.00").event()["payload"]["payment"]["entity"]
+    for landed_rows in (1, 0):  # what landed is known before it is built
+        report = sweep(axle.app, OnePayment(refunded), "razorpay", "axle", RUN, now=NOW)
+        assert report.payments_landed == landed_rows
+    assert landed(axle.conn) == ["swept:pay_1:captured:3000"]
+    axle.build_warehouse()
+    (row,) = axle.payments().values()
+    assert (row["payment_status"], row["posting_block"]) == ("partially_refunded", "not_collected")
+    assert sweep(axle.app, OnePayment(refunded), "razorpay", "axle", RUN, now=NOW).payments_landed == 0
 
 
 def test_every_page_is_asked_for(axle: DbtProject, standin: Standin) -> None:

@@ -129,8 +129,9 @@ def next_correction(posting_key: str) -> str:
 
 
 def drop_reversal(conn: WarehouseConnection, posting_key: str, reason: str, actor: str) -> None:
-    """Decide that the repayment stands: a prepared, requested or refused reversal is not to be, nor that of money which a
-    gateway says it gave back. Raises ReversalError when nobody asked about it.
+    """Decide that the repayment stands: a prepared, requested or refused reversal of it is not to be.
+
+    The same for money that a gateway says it gave back. Raises ReversalError when nobody asked about it.
     """
     if not reason.strip():
         raise ReversalError("dropping a reversal needs a reason")

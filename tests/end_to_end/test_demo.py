@@ -16,13 +16,13 @@ import pytest
 from local_stack.processes import free_port
 from local_stack.sample_data import expected
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1000)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1700)]
 
 _PORTS = (
     "postgres", "s3", "fineract", "gateways", "receiver", "airflow", "airflow-task-logs", "airflow-trigger-logs",
 )  # fmt: skip
 _FOREIGN = ("TURNO_", "AIRFLOW")
-_SECONDS = 800
+_SECONDS = 1500
 
 
 @dataclass(frozen=True)

@@ -105,13 +105,13 @@ RunDag = Callable[..., Finished]
 
 
 @pytest.fixture
-def run_dag(dag_bag: "DagBag", connections: None) -> RunDag:
+def run_dag(dag_bag: "DagBag", connections: None, monkeypatch: pytest.MonkeyPatch) -> RunDag:
     """Run a DAG from start to end in this process, without a second try: `run_dag("ingest__gb", key=...)`."""
 
     def run(dag_id: str, *, marked_as_success: str | None = None, **conf: Any) -> Finished:
         dag = dag_bag.dags[dag_id]
         for task in dag.tasks:
-            task.retries = 0
+            monkeypatch.setattr(task, "retries", 0)
         # in one process the values of an earlier form would still be there
         empty_form = _EMPTY_FORMS.setdefault(dag_id, dict(dag.params))
         return _finished(dag.test(run_conf=empty_form | conf, mark_success_pattern=marked_as_success))

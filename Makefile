@@ -18,7 +18,7 @@ demo-once: bootstrap ## the same, then stop; status 0 only if every figure ties
 	@"$(BIN)/turno" demo --once
 
 test: bootstrap ## every test, on services of its own
-	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile
+	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: bootstrap ## style, types and SQL
 	@"$(BIN)/ruff" check .

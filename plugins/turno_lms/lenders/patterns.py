@@ -12,6 +12,7 @@ from pydantic import AfterValidator, StringConstraints
 MAX_COUNT = 64
 _FOREIGN = re.compile(r"\(\?(?!:)|\\[1-9]")
 _KNOWN_ESCAPE = re.compile(r"\\(?![dDsSwWbB])[A-Za-z0-9]")
+_EDGE = re.compile(r"\\[bB]|(?<!\\)[\^$]")
 _COUNT = re.compile(r"(?<!\\)\{(\d*),?(\d*)\}")
 _COUNTED_GROUP = re.compile(r"(?<!\\)\)[?*+]?\{")
 _REPEATED_TWICE = re.compile(r"(?<!\\)[*+?}][*+{]")
@@ -49,9 +50,17 @@ def check_extraction(pattern: str) -> str:
         raise ValueError(
             f"{pattern!r} has {groups} groups; keep ( ) for the part that is wanted, and (?: ) elsewhere"
         )
-    if re.compile(pattern).match(""):
+    if _can_match_nothing(pattern):
         raise ValueError(f"{pattern!r} matches nothing at all everywhere; ask for at least one character")
     return pattern
+
+
+def _can_match_nothing(pattern: str) -> bool:
+    """Whether a match may be empty, at the edge of a word perhaps: our engines count empty matches differently."""
+    try:
+        return re.compile(_EDGE.sub("", pattern)).match("") is not None
+    except re.error:  # nothing is left to repeat: an edge was repeated
+        return True
 
 
 def _check_counts(pattern: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local_stack.demo.airflow_api import AirflowApi, DagRun
 from local_stack.processes import StackError
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import WarehouseConnection, is_built
 
 Say = Callable[[str], None]
 
@@ -92,10 +92,7 @@ class Watch:
         return [run for run in runs if not run.is_over and not _waits_for_files(run)]
 
     def _work_left(self, *, reconciled: bool) -> dict[str, int]:
-        found = [
-            self.conn.execute("select to_regclass(%s) as found", (name,)).fetchone() for name in _DERIVED
-        ]
-        if not all(row and row["found"] for row in found):
+        if not is_built(self.conn, *_DERIVED):
             self.conn.commit()
             return {"tables_to_build": len(_DERIVED)}
         row = self.conn.execute(_WORK_LEFT).fetchone() or {}

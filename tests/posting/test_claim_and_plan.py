@@ -9,6 +9,7 @@ from tests.posting.payments import add_ending, add_payment, block_payment, pendi
 from turno_lms.domain.runs import RunContext
 from turno_lms.posting.claim import claim
 from turno_lms.posting.plan import plan_chunks
+from turno_lms.posting.reversals import prepare_reversals
 from turno_lms.warehouse.connection import WarehouseConnection, connect
 
 
@@ -97,3 +98,12 @@ def test_what_is_in_doubt_or_not_due_is_not_planned(ledger: WarehouseConnection,
 
 def test_nothing_to_do_is_no_chunk(ledger: WarehouseConnection) -> None:
     assert plan_chunks(ledger, 4) == []
+
+
+def test_a_warehouse_that_was_never_built_has_nothing_to_post(
+    warehouse: WarehouseConnection, run: RunContext
+) -> None:
+    """The clock may start posting before the first build has made its tables."""
+    assert prepare_reversals(warehouse, run) == 0
+    assert claim(warehouse, run).claimed == 0
+    assert plan_chunks(warehouse, 4) == []

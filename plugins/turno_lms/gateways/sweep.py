@@ -19,7 +19,7 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.fineract import exact_json
 from turno_lms.gateways.api import GatewayApi, ListedPayment
 from turno_lms.gateways.statements import STATEMENTS
-from turno_lms.warehouse.connection import Row, WarehouseConnection
+from turno_lms.warehouse.connection import Row, WarehouseConnection, is_built
 
 GRACE = timedelta(minutes=10)
 """A payment this young is left to its webhook."""
@@ -52,8 +52,7 @@ class SweepReport:
 
 def is_warehouse_built(conn: WarehouseConnection) -> bool:
     """Whether build_warehouse has run once: what is missing shows only beside what was read."""
-    row = conn.execute("select to_regclass('base.base_gateway_payment') is not null as is_built").fetchone()
-    return bool((row or {})["is_built"])
+    return is_built(conn, "base.base_gateway_payment")
 
 
 def sweep(

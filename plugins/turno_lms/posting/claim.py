@@ -9,7 +9,7 @@ from pathlib import Path
 from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.runs import RunContext
 from turno_lms.posting.manual import approved_manual_payments
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import WarehouseConnection, is_built
 
 _CLAIM = Path(__file__).with_name("claim.sql").read_text(encoding="utf-8")
 _LOCK = 0x7552_0C1A
@@ -35,9 +35,14 @@ class ClaimReport:
 
 
 def claim(conn: WarehouseConnection, run: RunContext) -> ClaimReport:
-    """Make an intent of every payment in core_transaction_data that is not blocked, not ended and not yet an intent."""
+    """Make an intent of every payment in core_transaction_data that is not blocked, not ended and not yet an intent.
+
+    In a warehouse that was never built there is none.
+    """
     by_lender: dict[str, tuple[int, Decimal]] = {}
     with conn.transaction():
+        if not is_built(conn, "core.core_transaction_data"):
+            return ClaimReport({})
         conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
         approved = approved_manual_payments(conn)
         for row in conn.execute(_CLAIM, {"run": run.label, "approved_manual": approved}):

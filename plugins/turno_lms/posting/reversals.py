@@ -25,9 +25,10 @@ from turno_lms.fineract.errors import FineractConfigurationError, FineractError,
 from turno_lms.fineract.leases import Lease
 from turno_lms.fineract.repayments import Finding, Repayment, finding
 from turno_lms.fineract.snapshots import loan_addresses
-from turno_lms.warehouse.connection import Row, WarehouseConnection
+from turno_lms.warehouse.connection import Row, WarehouseConnection, is_built
 
 _LEASE_CALLS = 4
+_TOLD_BY = ("core.core_transaction_data", "core.core_payment_sighting", "base.base_gateway_payment")
 _CORRECTION = re.compile(r"-r(\d+)$")
 _PREPARE = Path(__file__).with_name("prepare_reversals.sql").read_text(encoding="utf-8")
 _FINISH = Path(__file__).with_name("finish_reversal.sql").read_text(encoding="utf-8")
@@ -78,6 +79,8 @@ def prepare_reversals(conn: WarehouseConnection, run: RunContext) -> int:
     Prepared is not sent: `request_reversal` confirms it, `drop_reversal` does not.
     """
     with conn.transaction():
+        if not is_built(conn, *_TOLD_BY):
+            return 0
         return conn.execute(_PREPARE, {"run": run.label}).rowcount
 
 

@@ -34,3 +34,12 @@ def connect(
         row_factory=dict_row,
         options="-c timezone=UTC",
     )
+
+
+def is_built(conn: WarehouseConnection, *tables: str) -> bool:
+    """Whether dbt has made these tables (`schema.name`): not before build_warehouse's first run in a new warehouse."""
+    row = conn.execute(
+        "select bool_and(to_regclass(name) is not null) as is_built from unnest(%s::text[]) as name",
+        (list(tables),),
+    ).fetchone()
+    return bool((row or {})["is_built"])

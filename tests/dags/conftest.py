@@ -113,7 +113,8 @@ def run_dag(dag_bag: "DagBag", connections: None, monkeypatch: pytest.MonkeyPatc
         for task in dag.tasks:
             monkeypatch.setattr(task, "retries", 0)
         # in one process the values of an earlier form would still be there
-        empty_form = _EMPTY_FORMS.setdefault(dag_id, dict(dag.params))
+        defaults = {name: dag.params.get_param(name).value for name in dag.params}
+        empty_form = _EMPTY_FORMS.setdefault(dag_id, defaults)
         return _finished(dag.test(run_conf=empty_form | conf, mark_success_pattern=marked_as_success))
 
     return run

@@ -120,16 +120,18 @@ class FineractServer:
     def stop(self) -> None:
         stop_child(self._process)
 
-    def switch_faults_on(self, seed: int, rates: Mapping[str, str]) -> None:
+    def switch_faults_on(self, seed: int, plan: "Plan") -> None:
         """Rules die with the process, so they are set again after each start."""
         settings = {"retry_pauses_ms": [20, 40], "seed": seed}
         requests.put(f"{self.standin_url}/settings", json=settings, timeout=5).raise_for_status()
-        rules = [{"requests": "repayment", "fault": fault, "rate": rate} for fault, rate in rates.items()]
+        rules = [
+            {"requests": "repayment", "fault": fault, "rate": rate} for fault, rate in plan.rates.items()
+        ]
         rules += [
             {"requests": "get_transaction", "fault": fault, "rate": rate}
-            for fault, rate in (READ_FAULT_RATES if rates else {}).items()
+            for fault, rate in (READ_FAULT_RATES if plan.rates else {}).items()
         ]
-        for rule in [{"requests": "repayment", "latency_ms": LATENCY_MS}, *rules]:
+        for rule in [{"requests": "repayment", "latency_ms": plan.latency_ms}, *rules]:
             requests.post(f"{self.standin_url}/rules", json=rule, timeout=5).raise_for_status()
 
     def most_writes_at_once_on_a_loan(self) -> int:
@@ -147,6 +149,7 @@ class Plan:
     payments: int
     kills: int
     rates: Mapping[str, str] = field(default_factory=lambda: FAULT_RATES)
+    latency_ms: int = LATENCY_MS
     bug: str | None = None
     round_seconds: float = 60.0
     finish_seconds: float = 120.0
@@ -178,7 +181,7 @@ class Campaign:
 
     def play_round(self) -> None:
         """Payments arrive in slices, after each slice someone dies; then the trouble goes on until all is posted."""
-        self._fineract.switch_faults_on(self._chance.randrange(2**31), self._plan.rates)
+        self._fineract.switch_faults_on(self._chance.randrange(2**31), self._plan)
         slices = max(self._plan.kills, 1)
         for _ in range(slices):
             self._add_payments(self._plan.payments // slices)
@@ -280,7 +283,7 @@ class Campaign:
         self._fineract.kill()
         time.sleep(self._chance.uniform(0.1, 0.8))
         self._fineract.start()
-        self._fineract.switch_faults_on(self._chance.randrange(2**31), self._plan.rates)
+        self._fineract.switch_faults_on(self._chance.randrange(2**31), self._plan)
         self._count_death("Fineract")
 
     def _restart_database(self) -> None:

@@ -37,8 +37,8 @@ def freeze(loads: Loads, reference: str, loan_id: str, outcome: str | None = Non
     with loads.conn.transaction():
         loads.conn.execute(
             "insert into core.core_payment_identity (native_reference, posting_key, source_key, occurrence, lender, loan_id,"
-            " business_date, amount, stream, channel, matched_by) values"
-            " (%s, %s, %s, 1, 'gb', %s, '2026-01-05', 5499, 'nach_debits', 'file:nach_response', 'first_sight')",
+            " business_date, amount, stream, channel, matched_by, is_posting_channel) values"
+            " (%s, %s, %s, 1, 'gb', %s, '2026-01-05', 5499, 'nach_debits', 'file:nach_response', 'first_sight', true)",
             (reference, key, key, loan_id),
         )
         if outcome:

@@ -45,7 +45,7 @@ def nach_webhook(project: DbtProject, payment_id: str, amount: str = "5499.00") 
 
 def reconcile(project: DbtProject) -> ReconReport:
     """A day: build, reconcile, and build again so that the statuses arrive."""
-    project.build_warehouse()
+    project.derive_warehouse()
     report = project.reconcile()
     project.build_warehouse()
     return report

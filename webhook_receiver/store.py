@@ -142,9 +142,13 @@ class Store:
     def _run_once(self, work: Callable[[psycopg.Connection], Result]) -> Result:
         with self._pool.connection() as conn:
             try:
-                # committed by the sync that ends the pipeline; a commit that fails is raised here
                 with conn.pipeline():
-                    return work(conn)
+                    conn.execute("begin")
+                    result = work(conn)
+                    # a command, so that its failure is raised here: of the commit that is implied by the end of a
+                    # pipeline libpq can lose the error
+                    conn.execute("commit")
+                return result
             except psycopg.OperationalError as error:
                 if conn.broken:
                     raise _ConnectionLostError(str(error)) from error

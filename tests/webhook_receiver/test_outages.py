@@ -197,7 +197,8 @@ def test_a_commit_that_fails_is_not_answered_200(fragile: Receiver, database: Ow
             create constraint trigger fail_at_commit after insert on raw.raw_axle_razorpay_api
             deferrable initially deferred for each row when (new.event_key = 'evt_commit') execute function fail();
         """)
-        assert post(fragile, "evt_commit") == 503
+        # many times: an error that comes with the end of a pipeline may get lost, now and then
+        assert {post(fragile, "evt_commit") for _ in range(100)} == {503}
         conn.execute("drop trigger fail_at_commit on raw.raw_axle_razorpay_api")
     assert times_stored(database.admin_url, "evt_commit") == {}
     assert post(fragile, "evt_commit") == 200

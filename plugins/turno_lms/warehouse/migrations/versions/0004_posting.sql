@@ -35,7 +35,7 @@ select coalesce(
     (
         select standing.state
         from core.core_posting_switch_standing as standing
-        where standing.lender in (for_lender, '*') and standing.channel in (for_channel, '*')  -- noqa: RF03  the function's own parameters
+        where standing.lender in (for_lender, '*') and standing.channel in (for_channel, '*')  -- noqa: RF03
         order by array_position(array['stopped', 'draining', 'open'], standing.state)
         limit 1
     ),

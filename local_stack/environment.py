@@ -19,15 +19,16 @@ REPLACEABLE = {"postgres": "TURNO_POSTGRES_URL", "s3": "TURNO_S3_URL", "fineract
 REGION = "ap-south-1"
 FINERACT_PATH = "/fineract-provider/api/v1"
 MAPPINGS = Path(os.environ.get("TURNO_LENDER_MAPPINGS") or ROOT / "include" / "lender_mappings")
+# below the ports that the system gives to outgoing connections: those may be taken at any moment
 PREFERRED_PORTS = {
-    "postgres": 54329,
-    "s3": 54330,
-    "fineract": 54331,
-    "gateways": 54332,
-    "receiver": 54333,
-    "airflow": 54380,
-    "airflow-task-logs": 54381,
-    "airflow-trigger-logs": 54382,
+    "postgres": 25432,
+    "s3": 25433,
+    "fineract": 25434,
+    "gateways": 25435,
+    "receiver": 25436,
+    "airflow": 28080,
+    "airflow-task-logs": 28081,
+    "airflow-trigger-logs": 28082,
 }
 _ROLES = ("postgres", "airflow", "turno_owner", "turno_app", "turno_dbt", "turno_receiver")
 AIRFLOW_USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}

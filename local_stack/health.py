@@ -4,6 +4,7 @@ import json
 import urllib.error
 import urllib.request
 from datetime import datetime
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from local_stack.databases import Databases
@@ -32,7 +33,10 @@ def answers(url: str) -> bool:
             return True
     except urllib.error.HTTPError as error:
         return error.code < _SERVER_ERROR
-    except OSError:
+    except (
+        OSError,
+        HTTPException,
+    ):  # the latter: a port without a server can be connected to itself, and echoes
         return False
 
 
@@ -41,7 +45,7 @@ def _component_beats(url: str, component: str, since: float) -> bool:
     try:
         with _open(url, timeout=_TIMEOUT_SECONDS) as answer:
             report = json.load(answer)[component]
-    except (OSError, ValueError, KeyError):
+    except (OSError, HTTPException, ValueError, KeyError):
         return False
     beat = report.get(f"latest_{component}_heartbeat")
     return (

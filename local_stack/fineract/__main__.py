@@ -1,4 +1,4 @@
-"""Serve the stand-in: `python -m local_stack.fineract --port 54331 --state FILE.sqlite`. One process, until SIGTERM."""
+"""Serve the stand-in: `python -m local_stack.fineract --port 25434 --state FILE.sqlite`. One process, until SIGTERM."""
 
 import argparse
 from pathlib import Path

@@ -1,6 +1,7 @@
 """Health is asked of the service as it runs now, not of what it was."""
 
 import json
+import socketserver
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from local_stack.health import is_healthy
+from local_stack.health import answers, is_healthy
 
 BEAT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 REPORT = {
@@ -58,3 +59,20 @@ def test_a_refusal_is_an_answer_and_a_failure_is_none(url: str) -> None:
     assert is_healthy(f"{url}/refused", time.time())
     assert not is_healthy(f"{url}/failed", time.time())
     assert not is_healthy("http://127.0.0.1:1", time.time())
+
+
+class Echo(socketserver.BaseRequestHandler):
+    """Sends back what it gets, as a port does that was connected to itself."""
+
+    def handle(self) -> None:
+        self.request.sendall(self.request.recv(4096))
+
+
+def test_a_port_that_echoes_is_no_server() -> None:
+    """A client that asks a free port over and over can be given that very port for its own end."""
+    with socketserver.TCPServer(("127.0.0.1", 0), Echo) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        assert not answers(url)
+        assert not is_healthy(f"{url}#scheduler", time.time())
+        server.shutdown()

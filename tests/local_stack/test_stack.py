@@ -85,7 +85,7 @@ def test_two_checkouts_do_not_collide(
     subprocess.run([*other, "down"], env=environment, capture_output=True, check=True)
     ports = [read_json(state / "ports.json", {})["s3"] for state in (tmp_path / "state", other_state)]
     assert ports[0] != ports[1]
-    assert f"s3 is on port {ports[1]}: 54330 was taken" in second.stderr
+    assert f"s3 is on port {ports[1]}: 25433 was taken" in second.stderr
     assert first.returncode == 0
     assert len(processes_of(tmp_path / "state" / "s3")) == 1  # the other's `down` did not touch it
 

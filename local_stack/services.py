@@ -199,7 +199,8 @@ def airflow_settings(stack: StackEnvironment) -> dict[str, str]:
         "LOGGING__TRIGGER_LOG_SERVER_PORT": stack.ports["airflow-trigger-logs"],
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "COSMOS__ENABLE_TELEMETRY": False,
-        "COSMOS__CACHE_DIR": stack.folder.path / "cosmos",  # not in /tmp, where another user's may stand in the way
+        "COSMOS__CACHE_DIR": stack.folder.path
+        / "cosmos",  # not in /tmp, where another user's may stand in the way
     }
     settings = {f"AIRFLOW__{name}": str(value) for name, value in options.items()}
     return settings | {

@@ -8,19 +8,29 @@ import pytest
 from turno_lms.domain.states import (
     FILE_TRANSITIONS,
     INTENT_TRANSITIONS,
+    RESOLUTION_TRANSITIONS,
+    STEP_TRANSITIONS,
     FileState,
     IllegalTransitionError,
     IntentState,
+    ResolutionState,
+    StepState,
     advance,
 )
 
 
 @pytest.mark.parametrize(
     ("states", "table"),
-    [(FileState, FILE_TRANSITIONS), (IntentState, INTENT_TRANSITIONS)],
+    [
+        (FileState, FILE_TRANSITIONS),
+        (IntentState, INTENT_TRANSITIONS),
+        (ResolutionState, RESOLUTION_TRANSITIONS),
+        (StepState, STEP_TRANSITIONS),
+    ],
 )
 def test_a_state_changes_only_along_the_table(
-    states: type[FileState] | type[IntentState], table: dict[StrEnum, frozenset[StrEnum]]
+    states: type[FileState | IntentState | ResolutionState | StepState],
+    table: dict[StrEnum, frozenset[StrEnum]],
 ) -> None:
     assert set(table) == set(states)
     for current, new in product(states, states):
@@ -41,3 +51,19 @@ def test_a_loaded_file_is_never_unloaded() -> None:
 
 def test_money_whose_fate_is_unknown_is_never_simply_queued_again() -> None:
     assert IntentState.QUEUED not in INTENT_TRANSITIONS[IntentState.UNKNOWN]
+
+
+def test_a_step_that_may_have_run_is_never_sent_as_if_it_had_not() -> None:
+    assert StepState.PENDING not in STEP_TRANSITIONS[StepState.SENT]
+    assert StepState.DROPPED not in STEP_TRANSITIONS[StepState.SENT]
+
+
+def test_a_resolution_that_touched_fineract_ends_done_or_undone() -> None:
+    """From the first step on there is no way out to an ending that says Fineract is untouched."""
+    reachable, left = set(), [ResolutionState.EXECUTING]
+    while left:
+        state = left.pop()
+        reachable.add(state)
+        left += [new for new in RESOLUTION_TRANSITIONS[state] if new not in reachable]
+    ends = {state for state in reachable if not RESOLUTION_TRANSITIONS[state]}
+    assert ends == {ResolutionState.COMPENSATED, ResolutionState.UNDONE}

@@ -128,6 +128,50 @@ class ApprovalState(StrEnum):
     USED = "used"
 
 
+class ResolutionState(StrEnum):
+    """Life of a settlement, write-off or foreclosure (core.core_settlement, core_write_off, core_foreclosure)."""
+
+    REQUESTED = "requested"  # quoted; another person decides
+    REJECTED = "rejected"
+    EXPIRED = "expired"  # nobody decided in time
+    ACCEPTED = "accepted"  # approved; a settlement waits for its money
+    LAPSED = "lapsed"  # the money did not come in time; Fineract is untouched
+    STOPPED = "stopped"  # a guard or the figures forbid it at the last moment; Fineract is untouched
+    EXECUTING = "executing"
+    STUCK = "stuck"  # a step is in doubt, or the end state is not as planned: a person looks
+    COMPENSATING = "compensating"  # a step was refused for good: what was done is undone, last first
+    COMPENSATED = "compensated"
+    DONE = "done"
+    UNDOING = "undoing"  # a write-off that is taken back, with an approval of its own
+    UNDONE = "undone"
+
+
+class StepKind(StrEnum):
+    """What one step does to the loan in Fineract."""
+
+    WAIVE_CHARGE = "waive_charge"
+    WAIVE_INTEREST = "waive_interest"
+    ADJUST_CHARGE = "adjust_charge"
+    POST_MONEY = "post_money"  # the posting ledger's work; nothing is sent from here
+    GOODWILL_CREDIT = "goodwill_credit"
+    CHARGE_OFF = "charge_off"
+    WRITE_OFF = "write_off"
+    FORECLOSE = "foreclose"
+
+
+class StepState(StrEnum):
+    """Life of a step (core.core_resolution_step)."""
+
+    PENDING = "pending"
+    SENT = "sent"  # perhaps carried out: read back before anything else
+    DONE = "done"
+    REFUSED = "refused"
+    IN_DOUBT = "in_doubt"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    DROPPED = "dropped"  # never sent: an earlier step was refused
+
+
 class PostingBlock(StrEnum):
     """Why a transaction may not be claimed for posting (core_transaction_data.posting_block)."""
 
@@ -179,6 +223,7 @@ class ExceptionKind(StrEnum):
         "bounced_after_posting"  # a file says that posted money bounced: the reversal is prepared
     )
     OVERPAID = "overpaid"  # Fineract took more than the loan owed: the excess is the customer's
+    RESOLUTION_STUCK = "resolution_stuck"  # a settlement or write-off that cannot go on by itself
 
 
 class IllegalTransitionError(RuntimeError):
@@ -236,14 +281,58 @@ APPROVAL_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
     ApprovalState.USED: frozenset(),
 }
 
+RESOLUTION_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    ResolutionState.REQUESTED: frozenset(
+        {
+            ResolutionState.ACCEPTED,
+            ResolutionState.REJECTED,
+            ResolutionState.EXPIRED,
+            ResolutionState.STOPPED,
+        }
+    ),
+    ResolutionState.ACCEPTED: frozenset(
+        {ResolutionState.EXECUTING, ResolutionState.LAPSED, ResolutionState.STOPPED}
+    ),
+    ResolutionState.EXECUTING: frozenset(
+        {ResolutionState.DONE, ResolutionState.STUCK, ResolutionState.COMPENSATING}
+    ),
+    ResolutionState.STUCK: frozenset({ResolutionState.EXECUTING, ResolutionState.COMPENSATING}),
+    ResolutionState.COMPENSATING: frozenset({ResolutionState.COMPENSATED}),
+    ResolutionState.DONE: frozenset({ResolutionState.UNDOING}),
+    ResolutionState.UNDOING: frozenset({ResolutionState.UNDONE}),
+    ResolutionState.REJECTED: frozenset(),
+    ResolutionState.EXPIRED: frozenset(),
+    ResolutionState.LAPSED: frozenset(),
+    ResolutionState.STOPPED: frozenset(),
+    ResolutionState.COMPENSATED: frozenset(),
+    ResolutionState.UNDONE: frozenset(),
+}
+
+STEP_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    StepState.PENDING: frozenset({StepState.SENT, StepState.DROPPED}),
+    StepState.SENT: frozenset(
+        {StepState.SENT, StepState.DONE, StepState.REFUSED, StepState.IN_DOUBT, StepState.UNDOING}
+    ),
+    StepState.IN_DOUBT: frozenset({StepState.SENT, StepState.DONE, StepState.UNDOING}),
+    StepState.DONE: frozenset({StepState.UNDOING}),
+    StepState.UNDOING: frozenset({StepState.UNDOING, StepState.UNDONE}),
+    StepState.REFUSED: frozenset(),
+    StepState.UNDONE: frozenset(),
+    StepState.DROPPED: frozenset(),
+}
+
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     FileState: FILE_TRANSITIONS,
     IntentState: INTENT_TRANSITIONS,
     ReversalState: REVERSAL_TRANSITIONS,
     ApprovalState: APPROVAL_TRANSITIONS,
+    ResolutionState: RESOLUTION_TRANSITIONS,
+    StepState: STEP_TRANSITIONS,
 }
 
-State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState)
+State = TypeVar(
+    "State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState
+)
 
 
 def advance(current: State, new: State) -> State:

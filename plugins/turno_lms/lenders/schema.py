@@ -39,6 +39,7 @@ from turno_lms.lenders.formats import (
 )
 from turno_lms.lenders.parts import Name, Part, Text, wrong
 from turno_lms.lenders.patterns import Pattern
+from turno_lms.lenders.resolutions import Resolutions
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
@@ -334,6 +335,7 @@ class Lender(Part):
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
     files: dict[Name, FileKind] = {}
     gateways: dict[Gateway, GatewayRules] = {}
+    resolutions: Resolutions = Resolutions()
 
     @property
     def canonical_content(self) -> str:

@@ -4,7 +4,7 @@ The default strategy (`mifos-standard-strategy`) takes the oldest installment fi
 fee, interest, principal, late or early alike; what is left when nothing is outstanding is an overpayment.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final, Literal
@@ -65,6 +65,22 @@ class Installment:
     def unpaid(self) -> "Installment":
         """The installment as it was before any money came."""
         return Installment(self.number, self.from_date, self.due_date, self.due)
+
+
+def unpaid(installments: Iterable[Installment]) -> Portions:
+    """What is still to be paid of these installments, by what it is."""
+    left = Portions()
+    for installment in installments:
+        due, paid = installment.due, installment.paid
+        left = left.plus(
+            Portions(
+                due.principal - paid.principal,
+                due.interest - paid.interest,
+                due.fee - paid.fee,
+                due.penalty - paid.penalty,
+            )
+        )
+    return left
 
 
 def allocate(

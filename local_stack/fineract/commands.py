@@ -64,7 +64,7 @@ class CommandProcessor:
     ) -> Reply:
         """Run the command, or repeat what its key is remembered with; raises ApiError for what is not recorded."""
         key = key or secrets.token_urlsafe(24)
-        body = Body.parse(text)
+        body = Body.parse(text if text or operation.needs_body else b"{}")
         self._refuse_unrecorded(target, conditions.fault)
         remembered = await self._remembered(operation, key, text)
         if remembered is not None:

@@ -45,6 +45,7 @@ class LoanStatus(IntEnum):
     WITHDRAWN = 400
     REJECTED = 500
     CLOSED = 600
+    WRITTEN_OFF = 601
     OVERPAID = 700
 
 
@@ -53,6 +54,8 @@ class TransactionType(IntEnum):
 
     DISBURSEMENT = 1
     REPAYMENT = 2
+    WRITE_OFF = 6
+    RECOVERY = 8
 
 
 class ClientStatus(IntEnum):
@@ -71,6 +74,7 @@ _LOAN_STATUSES: Final = {
     LoanStatus.WITHDRAWN: ("loanStatusType.withdrawn.by.client", "Withdrawn by applicant"),
     LoanStatus.REJECTED: ("loanStatusType.rejected", "Rejected"),
     LoanStatus.CLOSED: ("loanStatusType.closed.obligations.met", "Closed (obligations met)"),
+    LoanStatus.WRITTEN_OFF: ("loanStatusType.closed.written.off", "Closed (written off)"),
     LoanStatus.OVERPAID: ("loanStatusType.overpaid", "Overpaid"),
 }
 _CLIENT_STATUSES: Final = {
@@ -80,6 +84,8 @@ _CLIENT_STATUSES: Final = {
 _TRANSACTION_TYPES: Final = {
     TransactionType.DISBURSEMENT: ("loanTransactionType.disbursement", "Disbursement"),
     TransactionType.REPAYMENT: ("loanTransactionType.repayment", "Repayment"),
+    TransactionType.WRITE_OFF: ("loanTransactionType.writeOff", "Close (as written-off)"),
+    TransactionType.RECOVERY: ("loanTransactionType.recoveryRepayment", "Repayment (after write-off)"),
 }
 _FREQUENCIES: Final = {
     Frequency.DAYS: ("days", "Days"),
@@ -138,9 +144,9 @@ def loan_status(status: LoanStatus) -> EnumObject:
         "waitingForDisbursal": status is LoanStatus.APPROVED,
         "active": status is LoanStatus.ACTIVE,
         "closedObligationsMet": status is LoanStatus.CLOSED,
-        "closedWrittenOff": False,
+        "closedWrittenOff": status is LoanStatus.WRITTEN_OFF,
         "closedRescheduled": False,
-        "closed": status is LoanStatus.CLOSED,
+        "closed": status in {LoanStatus.CLOSED, LoanStatus.WRITTEN_OFF},
         "overpaid": status is LoanStatus.OVERPAID,
     }
 

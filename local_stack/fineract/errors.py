@@ -126,9 +126,14 @@ def job_running() -> ApiError:
 
 
 def refused_when_written_off() -> ApiError:
-    """503 that is no trouble but a refusal for good, as releases up to 1.10 answer for a written-off loan."""
-    text = "Loan is written off: it takes no update."
-    code = "error.msg.loan.written.off.update.not.allowed"
+    """The refusal of an update that a written-off loan does not take."""
+    return refused_under_503(
+        "error.msg.loan.written.off.update.not.allowed", "Loan is written off: it takes no update."
+    )
+
+
+def refused_under_503(code: str, text: str) -> ApiError:
+    """503 that is no trouble but a refusal for good, as releases up to 1.10 answer about write-offs."""
     return _error(503, "error.msg.platform.service.unavailable", text, text, [item(code, text)])
 
 

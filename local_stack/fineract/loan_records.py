@@ -365,6 +365,17 @@ def live_repayments(store: Store, loan_id: int) -> list[Transaction]:
     ]
 
 
+def recovered_on(store: Store, loan_id: int) -> int:
+    """Paise that came in after the loan was written off."""
+    found = store.row(
+        "select coalesce(sum(amount), 0) as paise from loan_transaction"
+        " where loan_id = ? and type = ? and not manually_reversed",
+        loan_id,
+        TransactionType.RECOVERY,
+    )
+    return int(found["paise"]) if found else 0
+
+
 def last_repaid_on(store: Store, loan_id: int) -> date | None:
     """The date of the latest repayment that counts."""
     found = store.row(

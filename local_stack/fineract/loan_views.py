@@ -5,7 +5,7 @@ from datetime import date
 from typing import Final
 
 from local_stack.fineract import clients, enums, errors, loan_records, products, settings, wire
-from local_stack.fineract.allocation import Installment, Portions
+from local_stack.fineract.allocation import Installment, Portions, unpaid
 from local_stack.fineract.body import Body, Checks
 from local_stack.fineract.enums import LoanStatus, TransactionType
 from local_stack.fineract.loan_records import Loan, Transaction
@@ -140,7 +140,8 @@ def _account(store: Store, loan: Loan, installments: list[Installment]) -> Answe
         "fraud": False,
     }
     if loan.disbursed_on is not None:
-        answer.update(_balances(loan, details.currency, installments, settings.today(store)))
+        recovered = loan_records.recovered_on(store, loan.id)
+        answer.update(_balances(loan, details.currency, installments, settings.today(store), recovered))
     return answer
 
 
@@ -154,15 +155,29 @@ def _timeline(loan: Loan, installments: list[Installment]) -> Answer:
         "rejectedOnDate": loan.rejected_on,
         "withdrawnOnDate": loan.withdrawn_on,
         "closedOnDate": loan.closed_on,
+        "writeOffOnDate": loan.closed_on if _is_written_off(loan) else None,
     }
     return {name: wire.day(on) for name, on in dates.items() if on is not None}
 
 
-def _balances(loan: Loan, currency: str, installments: list[Installment], today: date) -> Answer:
-    overdue = [i for i in installments if i.due_date < today and i.outstanding]
+def _is_written_off(loan: Loan) -> bool:
+    return loan.status is LoanStatus.WRITTEN_OFF
+
+
+def _left(loan: Loan, installments: Iterable[Installment]) -> tuple[Portions, Portions]:
+    """What of the unpaid dues is outstanding, and what is written off: one of the two is nothing."""
+    left = unpaid(installments)
+    return (Portions(), left) if _is_written_off(loan) else (left, Portions())
+
+
+def _balances(
+    loan: Loan, currency: str, installments: list[Installment], today: date, recovered: int
+) -> Answer:
+    late = [i for i in installments if i.due_date < today and i.outstanding]
+    overdue = [] if _is_written_off(loan) else late
     answer: Answer = {
         "inArrears": bool(overdue),
-        "summary": _summary(loan, currency, installments, overdue),
+        "summary": _summary(loan, currency, installments, overdue, recovered),
     }
     if loan.status is LoanStatus.OVERPAID:
         answer.update(totalOverpaid=wire.rupees(loan.overpaid), overpaidOnDate=wire.day(loan.overpaid_on))
@@ -170,10 +185,11 @@ def _balances(loan: Loan, currency: str, installments: list[Installment], today:
 
 
 def _summary(
-    loan: Loan, currency: str, installments: list[Installment], overdue: list[Installment]
+    loan: Loan, currency: str, installments: list[Installment], overdue: list[Installment], recovered: int
 ) -> Answer:
     due, paid = _sum(i.due for i in installments), _sum(i.paid for i in installments)
-    late = _minus(_sum(i.due for i in overdue), _sum(i.paid for i in overdue))
+    outstanding, written_off = _left(loan, installments)
+    late = unpaid(overdue)
     cost = due.repaid - due.principal
     answer: Answer = {
         "currency": products.currency(currency),
@@ -186,17 +202,16 @@ def _summary(
         "totalExpectedCostOfLoan": wire.rupees(cost),
         "totalCostOfLoan": wire.rupees(cost),
         "totalWaived": wire.rupees(0),
-        "totalWrittenOff": wire.rupees(0),
-        "totalOutstanding": wire.rupees(due.repaid - paid.repaid),
+        "totalWrittenOff": wire.rupees(written_off.repaid),
+        "totalOutstanding": wire.rupees(outstanding.repaid),
         "totalOverdue": wire.rupees(late.repaid),
-        "totalRecovered": wire.rupees(0),
+        "totalRecovered": wire.rupees(recovered),
     }
     for part, name in _COMPONENTS:
-        owed, got, missed = (getattr(sums, part) for sums in (due, paid, late))
-        answer[f"{name}Paid"] = wire.rupees(got)
-        answer[f"{name}WrittenOff"] = wire.rupees(0)
-        answer[f"{name}Outstanding"] = wire.rupees(owed - got)
-        answer[f"{name}Overdue"] = wire.rupees(missed)
+        answer[f"{name}Paid"] = wire.rupees(getattr(paid, part))
+        answer[f"{name}WrittenOff"] = wire.rupees(getattr(written_off, part))
+        answer[f"{name}Outstanding"] = wire.rupees(getattr(outstanding, part))
+        answer[f"{name}Overdue"] = wire.rupees(getattr(late, part))
     if overdue:
         answer["overdueSinceDate"] = wire.day(overdue[0].due_date)
     return answer
@@ -204,6 +219,7 @@ def _summary(
 
 def _schedule(loan: Loan, installments: list[Installment], today: date) -> Answer:
     due, paid = _sum(i.due for i in installments), _sum(i.paid for i in installments)
+    outstanding, written_off = _left(loan, installments)
     start: Answer = {
         "dueDate": wire.day(loan.lent_on),
         "principalDisbursed": wire.rupees(loan.principal),
@@ -220,12 +236,12 @@ def _schedule(loan: Loan, installments: list[Installment], today: date) -> Answe
         "totalFeeChargesCharged": wire.rupees(due.fee),
         "totalPenaltyChargesCharged": wire.rupees(due.penalty),
         "totalWaived": wire.rupees(0),
-        "totalWrittenOff": wire.rupees(0),
+        "totalWrittenOff": wire.rupees(written_off.repaid),
         "totalRepaymentExpected": wire.rupees(due.repaid),
         "totalRepayment": wire.rupees(paid.repaid),
         "totalPaidInAdvance": wire.rupees(sum(i.paid_in_advance for i in installments)),
         "totalPaidLate": wire.rupees(sum(i.paid_late for i in installments)),
-        "totalOutstanding": wire.rupees(due.repaid - paid.repaid),
+        "totalOutstanding": wire.rupees(outstanding.repaid),
         "periods": [start, *_periods(loan, installments, today)],
     }
 
@@ -234,11 +250,13 @@ def _periods(loan: Loan, installments: list[Installment], today: date) -> Iterab
     balance = loan.principal
     for installment in installments:
         balance -= installment.due.principal
-        yield _period(installment, balance, today)
+        yield _period(installment, balance, today, *_left(loan, [installment]))
 
 
-def _period(installment: Installment, balance: int, today: date) -> Answer:
-    left = installment.outstanding
+def _period(
+    installment: Installment, balance: int, today: date, outstanding: Portions, written_off: Portions
+) -> Answer:
+    left = outstanding.repaid
     answer: Answer = {
         "period": installment.number,
         "fromDate": wire.day(installment.from_date),
@@ -252,7 +270,7 @@ def _period(installment: Installment, balance: int, today: date) -> Answer:
         "totalPaidInAdvanceForPeriod": wire.rupees(installment.paid_in_advance),
         "totalPaidLateForPeriod": wire.rupees(installment.paid_late),
         "totalWaivedForPeriod": wire.rupees(0),
-        "totalWrittenOffForPeriod": wire.rupees(0),
+        "totalWrittenOffForPeriod": wire.rupees(written_off.repaid),
         "totalOutstandingForPeriod": wire.rupees(left),
         "totalOverdue": wire.rupees(left if installment.due_date < today else 0),
         "totalInstallmentAmountForPeriod": wire.rupees(installment.due.principal + installment.due.interest),
@@ -260,12 +278,11 @@ def _period(installment: Installment, balance: int, today: date) -> Answer:
     if installment.met_on is not None:
         answer["obligationsMetOnDate"] = wire.day(installment.met_on)
     for part, name in _COMPONENTS:
-        owed, got = getattr(installment.due, part), getattr(installment.paid, part)
-        answer[f"{name}Due"] = wire.rupees(owed)
-        answer[f"{name}Paid"] = wire.rupees(got)
+        answer[f"{name}Due"] = wire.rupees(getattr(installment.due, part))
+        answer[f"{name}Paid"] = wire.rupees(getattr(installment.paid, part))
         answer[f"{name}Waived"] = wire.rupees(0)
-        answer[f"{name}WrittenOff"] = wire.rupees(0)
-        answer[f"{name}Outstanding"] = wire.rupees(owed - got)
+        answer[f"{name}WrittenOff"] = wire.rupees(getattr(written_off, part))
+        answer[f"{name}Outstanding"] = wire.rupees(getattr(outstanding, part))
     return answer
 
 
@@ -357,7 +374,7 @@ def transaction_template(store: Store, loan_id: int, command: str | None, query:
 
 
 def _proposed(store: Store, loan: Loan, owing: list[Installment], on: date) -> Answer:
-    left = _minus(_sum(i.due for i in owing), _sum(i.paid for i in owing))
+    left = unpaid(owing)
     details = products.details(products.require(store, loan.product_id))
     return {
         "loanId": loan.id,
@@ -380,12 +397,3 @@ def _sum(portions: Iterable[Portions]) -> Portions:
     for each in portions:
         total = total.plus(each)
     return total
-
-
-def _minus(total: Portions, part: Portions) -> Portions:
-    return Portions(
-        total.principal - part.principal,
-        total.interest - part.interest,
-        total.fee - part.fee,
-        total.penalty - part.penalty,
-    )

@@ -19,12 +19,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A command. `/standin/rules` select by `name`; `run` makes the change and returns the answer."""
+    """A command. `/standin/rules` select by `name`; `run` makes the change and returns the answer.
+
+    `needs_body` is false for the few commands that an empty body is enough for.
+    """
 
     name: str
     action: str
     entity: str
     run: Callable[[Store, Target, Body], Answer]
+    needs_body: bool = True
 
 
 def result(**fields: object) -> Answer:

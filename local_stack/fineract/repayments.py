@@ -12,7 +12,7 @@ from local_stack.fineract.loan_records import Loan, Transaction
 from local_stack.fineract.operations import Answer, Target, result
 from local_stack.fineract.store import DuplicateError, Store
 
-_FIELDS: Final = FORMAT_FIELDS | {
+FIELDS: Final = FORMAT_FIELDS | {
     "transactionDate",
     "transactionAmount",
     "externalId",
@@ -25,37 +25,40 @@ _ECHOED: Final = ("transactionDate", "locale", "dateFormat", "note", "externalId
 
 def repay(store: Store, target: Target, body: Body) -> Answer:
     """Post a repayment: to the oldest dues first, what is left to later ones, and beyond them as an overpayment."""
-    body.only(_FIELDS)
-    on, amount = _read(body, "positive")
+    body.only(FIELDS)
+    on, amount = read(body, "positive")
     loan = loan_records.require_loan(store, target.loan_id)
     clients.require_active(store, loan.client_id)
     if loan.status not in REPAYABLE:
         code = "error.msg.loan.must.be.active.fully.paid.or.overpaid"
         raise errors.wrong_state(code, "Loan must be Active, Fully Paid or Overpaid")
-    _check_date(store, loan, on)
+    check_date(store, loan, on)
     transaction_id = _post(store, loan, on, amount, body)
-    return _result(loan, transaction_id, body.text("externalId"), body)
+    return answer(loan, transaction_id, body.text("externalId"), body)
 
 
 def adjust(store: Store, target: Target, body: Body) -> Answer:
     """Reverse a repayment, and post another in its place when the amount is above zero."""
-    body.only(_FIELDS | {"reversalExternalId"})
-    on, amount = _read(body, "not_negative")
+    body.only(FIELDS | {"reversalExternalId"})
+    on, amount = read(body, "not_negative")
     loan = loan_records.require_loan(store, target.loan_id)
     transaction = loan_records.require_transaction(store, loan.id, target.resource_id)
     clients.require_active(store, loan.client_id)
+    if loan.status is LoanStatus.WRITTEN_OFF:
+        raise errors.refused_when_written_off()
     _check_reversible(transaction)
-    _check_date(store, loan, on)
+    check_date(store, loan, on)
     _reverse(store, transaction, body.text("reversalExternalId"))
     if not amount:
         _replay(store, loan, on)
-        return _result(loan, transaction.id, transaction.external_id, body)
+        return answer(loan, transaction.id, transaction.external_id, body)
     transaction_id = loans.book(store, loan, TransactionType.REPAYMENT, body, on=on, amount=amount)
     _replay(store, loan, on, newest=transaction_id)
-    return _result(loan, transaction_id, body.text("externalId"), body)
+    return answer(loan, transaction_id, body.text("externalId"), body)
 
 
-def _read(body: Body, bound: str) -> tuple[date, int]:
+def read(body: Body, bound: str) -> tuple[date, int]:
+    """Date and paise of a transaction; `bound` is the rule of its amount, `positive` or `not_negative`."""
     checks = Checks("loan.transaction")
     on, amount = body.date("transactionDate"), body.amount("transactionAmount")
     checks.required("transactionDate", on)
@@ -67,7 +70,8 @@ def _read(body: Body, bound: str) -> tuple[date, int]:
     return settled(on), wire.paise(settled(amount))
 
 
-def _check_date(store: Store, loan: Loan, on: date) -> None:
+def check_date(store: Store, loan: Loan, on: date) -> None:
+    """Refuse (403) a date before the disbursement or after today."""
     if loan.disbursed_on is not None and on < loan.disbursed_on:
         code = "error.msg.loan.transaction.cannot.be.before.disbursement.date"
         raise errors.domain_rule(code, "The transaction date cannot be before the loan disbursement date")
@@ -152,7 +156,8 @@ def _settle_status(
     )
 
 
-def _result(loan: Loan, transaction_id: int, external_id: str | None, body: Body) -> Answer:
+def answer(loan: Loan, transaction_id: int, external_id: str | None, body: Body) -> Answer:
+    """The answer of a command that moved money."""
     changes = {**body.echo(_ECHOED), "transactionAmount": body.echo_amount("transactionAmount")}
     return result(
         officeId=clients.HEAD_OFFICE,

@@ -15,6 +15,7 @@ from local_stack.fineract import (
     products,
     repayments,
     settings,
+    write_offs,
 )
 from local_stack.fineract.body import Body
 from local_stack.fineract.operations import Operation, Target
@@ -151,6 +152,9 @@ _LOAN_COMMANDS: Final[Commands] = {
 }
 _TRANSACTION_COMMANDS: Final[Commands] = {
     "repayment": Operation("repayment", "REPAYMENT", "LOAN", repayments.repay),
+    "writeoff": Operation("write_off", "WRITEOFF", "LOAN", write_offs.write_off),
+    "undowriteoff": Operation("undo_write_off", "UNDOWRITEOFF", "LOAN", write_offs.undo, needs_body=False),
+    "recoverypayment": Operation("recovery", "RECOVERYPAYMENT", "LOAN", write_offs.recover),
 }
 _ADJUSTMENT: Final[Commands] = {None: Operation("adjust_transaction", "ADJUST", "LOAN", repayments.adjust)}
 _CLIENT_COMMANDS: Final[Commands] = {

@@ -15,7 +15,9 @@ from tests.posting.payments import add_ending, add_payment, archive, block_payme
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import IntentState, PostingOutcome
 from turno_lms.fineract import leases
+from turno_lms.fineract.answers import Answer
 from turno_lms.fineract.audit import CollectedAudit
+from turno_lms.fineract.client import FineractClient
 from turno_lms.fineract.leases import Lease, LeaseLostError
 from turno_lms.fineract.repayments import Repayment
 from turno_lms.posting import ledger as posting_ledger
@@ -252,6 +254,31 @@ def test_oldest_payment_first_and_one_call_in_flight_per_loan(
         assert days == [f"2026-01-0{day}" for day in (1, 3, 5, 7, 9)]
 
 
+def test_spare_threads_never_put_more_calls_in_flight_than_allowed(
+    ledger: WarehouseConnection, new_poster: NewPoster, run: RunContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(ledger, run, *"ABCDEFGH")
+    in_flight, most, lock = [0], [0], threading.Lock()
+    post = FineractClient.post_repayment
+
+    def count(step: int) -> None:
+        with lock:
+            in_flight[0] += step
+            most[0] = max(most[0], in_flight[0])
+
+    def post_slowly(client: FineractClient, repayment: Repayment, key: str) -> Answer:
+        count(1)
+        time.sleep(0.05)
+        answer = post(client, repayment, key)
+        count(-1)
+        return answer
+
+    monkeypatch.setattr(FineractClient, "post_repayment", post_slowly)
+    report = new_poster(replace(QUICK, threads=2, spare_threads=4)).post(list("ABCDEFGH"))
+    assert report.to_dict()["posted"] == 8
+    assert most == [2]
+
+
 def test_a_later_payment_waits_for_an_earlier_one_of_its_loan(
     ledger: WarehouseConnection, new_poster: NewPoster, tiny: TinyFineract, run: RunContext
 ) -> None:
@@ -373,7 +400,9 @@ def test_nothing_is_sent_under_a_lease_that_is_about_to_run_out(tiny: TinyFinera
     repayment = Repayment(intent.posting_key, "A", intent.business_date, intent.amount, 1)
     client = new_client(tiny.url)(CollectedAudit(run))
     result = try_intent(intent, repayment, client, QUICK, may_send=lambda: False)
-    assert result == Open(IntentState.QUEUED, "the lease was about to run out", counts=False)
+    assert result == Open(
+        IntentState.QUEUED, "the lease was about to run out, or the run stopped", counts=False
+    )
     assert tiny.sent == []
 
 

@@ -65,7 +65,7 @@ where kind = %s and state = 'open' and loan_id = any(%s) and not subject = any(%
 """
 _OURS = re.compile(r"[0-9a-f]{32}(-o\d+)?(-r\d+)?")
 _OPEN = "open"
-_REPAYMENT_TYPE = 2
+_PAYMENT_TYPES = frozenset({2, 8})  # a repayment, and a recovery on a written-off loan
 _BATCH = 200
 
 
@@ -273,7 +273,7 @@ def _found(transaction: Json, loan_id: str) -> Found:
         loan_id=loan_id,
         transaction_date=day,
         amount=amount,
-        is_repayment=transaction.get("type", {}).get("id") == _REPAYMENT_TYPE,
+        is_repayment=transaction.get("type", {}).get("id") in _PAYMENT_TYPES,
         is_reversed=bool(transaction.get("manuallyReversed")),
         overpaid=locale_amount(transaction.get("overpaymentPortion")) or Decimal(0),
     )

@@ -34,7 +34,7 @@ def try_intent(
     *,
     may_send: Callable[[], bool],
 ) -> Result:
-    """Try `intent` once. `may_send` is asked just before sending: False when the loan's lease is about to run out."""
+    """Try `intent` once. `may_send` is asked just before sending: False when the lease runs out or the run stopped."""
     if intent.may_be_posted:
         looked = _look(client, repayment, Verdict.LOOK_THEN_SAME_KEY)
         if looked:
@@ -49,7 +49,7 @@ def try_intent(
             counts=False,
         )
     if not may_send():
-        return Open(_unsent(intent), "the lease was about to run out", counts=False)
+        return Open(_unsent(intent), "the lease was about to run out, or the run stopped", counts=False)
     return _result(intent, _send(client, repayment, intent.idempotency_key), settings)
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 class PostingSettings:
     """The defaults suit a Fineract that answers within its usual minute; tests shorten them.
 
-    A lease lasts `lease_calls` times as long as a call may take, so that a look-up and a call fit in; `settling` is
-    how long a command whose answer was lost may still run in Fineract.
+    At most `threads` calls are in flight; `spare_threads` more store what came back while those call. A lease lasts
+    `lease_calls` times as long as a call may take, so that a wait for its turn, a look-up and a call fit in; `settling`
+    is how long a command whose answer was lost may still run in Fineract.
     """
 
     threads: int = 8
+    spare_threads: int = 2
     wait_limit: float = 900.0  # one chunk's patience with Fineract being down, and with each loan
     lease_calls: float = 3.0
     settling: float = 90.0

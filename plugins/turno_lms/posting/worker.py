@@ -3,6 +3,8 @@
 Each turn of a thread is one transaction and one exchange with Fineract. The transaction stores what the last exchange
 led to, with its API log rows, and marks the next intent as in flight; so a worker that dies leaves nothing but intents
 in flight, and whoever takes the loan next reads back first. Safe to run again at any point.
+
+There are a few more threads than calls that may be in flight: while one waits for its commit another one calls.
 """
 
 import logging
@@ -12,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any
 from uuid import uuid4
 
@@ -138,6 +140,7 @@ class _Chunk:
         self.addresses = addresses
         self.progress = progress
         self.queue = LoanQueue(loan_ids, settings.wait_limit)
+        self.calls = BoundedSemaphore(settings.threads)
         self.outage = Outage(settings)
         self.holder = f"{run.label}/{run.task_id}[{run.map_index}]/{uuid4().hex[:8]}"
         self.stopped_by: str | None = None
@@ -248,13 +251,16 @@ class _Worker:
         chunk, intent = self._chunk, taken.intent
         repayment = _repayment(intent, chunk.addresses[intent.loan_id])
         while True:
-            result = try_intent(
-                intent, repayment, self._client, chunk.settings, may_send=lambda: time.monotonic() < taken.send_until
-            )  # fmt: skip
-            if isinstance(result, Stopped):
-                chunk.stop(
-                    f"Fineract refuses every call ({result.reason}). Correct the connection turno_fineract"
-                )
+            with chunk.calls:
+                result = try_intent(
+                    intent, repayment, self._client, chunk.settings,
+                    # a turn that waited for its call may find the run stopped or its lease spent
+                    may_send=lambda: time.monotonic() < taken.send_until and not chunk.queue.stopped,
+                )  # fmt: skip
+                if isinstance(result, Stopped):
+                    chunk.stop(
+                        f"Fineract refuses every call ({result.reason}). Correct the connection turno_fineract"
+                    )
             if not isinstance(result, Unreachable) or chunk.queue.stopped:
                 return result
             if not chunk.outage.wait_until_up(self._client):
@@ -303,7 +309,8 @@ class Poster:
                 sum(self._still_open(conn, loan_ids).values()), self._settings.progress_every
             )
             chunk = _Chunk(loan_ids, self._run, self._settings, loan_addresses(conn, loan_ids), progress)
-            self._run_threads(chunk, min(self._settings.threads, len(loan_ids)))
+            most = self._settings.threads + self._settings.spare_threads
+            self._run_threads(chunk, min(most, len(loan_ids)))
             progress.report.still_open = self._still_open(conn, loan_ids)
         progress.say()
         if chunk.stopped_by:

@@ -23,10 +23,13 @@ from turno_lms.fineract import exact_json
 from turno_lms.fineract.answers import SERVED_FROM_CACHE, Answer, Delivery, read_answer
 from turno_lms.fineract.audit import AuditSink, Call
 from turno_lms.fineract.errors import FineractNotFoundError, FineractUnknownOutcomeError, RetryClass, error_of
+from turno_lms.fineract.loan_commands import LoanCommand
+from turno_lms.fineract.paths import FORMATS as _FORMATS
+from turno_lms.fineract.paths import loan_path as loan_path
+from turno_lms.fineract.paths import transaction_path
 from turno_lms.fineract.repayments import Repayment
 
 Json = dict[str, Any]
-_FORMATS: Json = {"dateFormat": "yyyy-MM-dd", "locale": "en"}
 _PAGE = 200
 _API_ROOT = "/api/v1"
 _HEALTH = "/actuator/health"  # beside the API's root, not under it
@@ -38,16 +41,6 @@ class Timeouts:
 
     connect: float = 5.0
     read: float = 60.0
-
-
-def loan_path(external_id: str) -> str:
-    """The path of a loan by external id, safe for any text."""
-    return f"/loans/external-id/{quote(external_id, safe='')}"
-
-
-def transaction_path(loan_external_id: str, external_id: str) -> str:
-    """The path of a loan's transaction by external id."""
-    return f"{loan_path(loan_external_id)}/transactions/external-id/{quote(external_id, safe='')}"
 
 
 class FineractClient:
@@ -193,6 +186,23 @@ class FineractClient:
         body = {"transactionDate": on, "transactionAmount": 0, **_FORMATS}
         path = transaction_path(loan_external_id, external_id)
         self._write("POST", path, body, "undo_transaction", external_id)
+
+    def send_command(self, command: LoanCommand, idempotency_key: str) -> Answer:
+        """Send a write to a loan once and return whatever came back; raises nothing, its caller's ledger judges."""
+        return self._call(
+            command.method,
+            command.path,
+            command.purpose,
+            subject=command.external_id,
+            body=dict(command.body),
+            idempotency_key=idempotency_key,
+        )
+
+    def pay_off_quote(self, loan_external_id: str, command: str, on: date) -> Json:
+        """What Fineract would take to end the loan on a day: the template of `foreclosure` or `prepayLoan`."""
+        query = urlencode({"command": command, "transactionDate": f"{on:%Y-%m-%d}", **_FORMATS})
+        path = f"{loan_path(loan_external_id)}/transactions/template?{query}"
+        return self._read(path, f"{command}_quote", loan_external_id)
 
     # ------------------------------------------------------------ plumbing
 

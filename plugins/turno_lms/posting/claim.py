@@ -9,8 +9,9 @@ from pathlib import Path
 from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.runs import RunContext
 from turno_lms.posting.manual import approved_manual_payments
-from turno_lms.warehouse.connection import WarehouseConnection, is_built
+from turno_lms.warehouse.connection import Row, WarehouseConnection, is_built
 
+_UNPOSTED = Path(__file__).with_name("unposted.sql").read_text(encoding="utf-8")
 _CLAIM = Path(__file__).with_name("claim.sql").read_text(encoding="utf-8")
 _LOCK = 0x7552_0C1A
 
@@ -49,3 +50,11 @@ def claim(conn: WarehouseConnection, run: RunContext) -> ClaimReport:
             count, rupees = by_lender.get(row["lender"], (0, Decimal(0)))
             by_lender[row["lender"]] = (count + 1, rupees + row["amount"])
     return ClaimReport(by_lender)
+
+
+def unposted(conn: WarehouseConnection, loan_id: str) -> list[Row]:
+    """A loan's payments (posting_key, amount, business_date) that a hold alone may keep back, oldest first."""
+    if not is_built(conn, "core.core_transaction_data"):
+        return []
+    values = {"loan": loan_id, "approved_manual": approved_manual_payments(conn)}
+    return conn.execute(_UNPOSTED, values).fetchall()

@@ -1,6 +1,9 @@
 -- Payments that may be posted and have neither an ending nor an intent become intents.
 -- One that was withdrawn was never posted: it comes back when nothing blocks it any more.
 -- The switch stops what is new in both its closed states, and a manual repayment is read with its approval once more.
+-- The money of a loan under settlement is held, but for the payments that the settlement took: those are booked on its day.
+-- What paid for a foreclosure is in Fineract already, under its posting key: it is read back. On a loan that was written
+-- off, money is a recovery.
 with payable as (
     select
         payment.posting_key,
@@ -34,19 +37,20 @@ with payable as (
 )
 
 insert into core.core_fineract_pending_transactions (
-    posting_key, lender, loan_id, business_date, amount, payment_type_id, bank_reference, channel, state, attempt,
+    posting_key, lender, loan_id, business_date, amount, payment_type_id, bank_reference, channel, kind, state, attempt,
     created_by_run
 )
 select
     payment.posting_key,
     payment.lender,
     payment.loan_id,
-    payment.business_date,
+    coalesce(taken.booked_on, payment.business_date) as business_date,
     payment.amount,
     payment.payment_type_id,
     payment.bank_reference,
     payment.channel,
-    'queued' as state,
+    case when written_off.loan_id is null then 'repayment' else 'recovery' end as kind,
+    case when taken.posted_by = 'foreclosure' then 'unknown' else 'queued' end as state,
     1 + coalesce(
         (
             select max(archived.attempt)
@@ -61,8 +65,22 @@ left join core.core_transaction_data_processed as processed
     on payment.posting_key = processed.posting_key and processed.outcome <> 'withdrawn'
 left join core.core_fineract_pending_transactions as pending
     on payment.posting_key = pending.posting_key
+left join core.core_resolution_money as taken
+    on payment.posting_key = taken.posting_key and not taken.is_released
+left join core.core_open_resolution as hold
+    on payment.loan_id = hold.loan_id and hold.holds_money
+left join core.core_written_off_loan as written_off
+    on payment.loan_id = written_off.loan_id
 where
     processed.posting_key is null
     and pending.posting_key is null
     and core.posting_switch(payment.lender, payment.channel) = 'open'
+    and (hold.loan_id is null or hold.resolution_ref = taken.resolution_ref)
+    and (
+        taken.posted_by is distinct from 'foreclosure'
+        or exists (
+            select 1 from core.core_resolution_step as step
+            where step.resolution_ref = taken.resolution_ref and step.kind = 'foreclose' and step.state = 'done'
+        )
+    )
 returning lender, amount

@@ -201,7 +201,10 @@ def test_met_promises_come_first_and_are_covered(amounts: list[int], collected: 
     ("plan", "fault"),
     [
         (_plan(300, 300), "add up to 600.00, not 1000.00"),
-        ([Promise(1, TODAY, Decimal(1100)), Promise(2, TODAY, Decimal(-100))], "every one must be above zero"),
+        (
+            [Promise(1, TODAY, Decimal(1100)), Promise(2, TODAY, Decimal(-100))],
+            "every one must be above zero",
+        ),
         ([Promise(1, TODAY, Decimal(500)), Promise(2, TODAY, Decimal(500))], "their days must rise"),
         ([Promise(1, TODAY - timedelta(days=1), Decimal(1000))], "2026-01-04 is past"),
         ([Promise(1, TODAY + timedelta(days=91), Decimal(1000))], "more than 90 days away"),

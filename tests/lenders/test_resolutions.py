@@ -44,9 +44,7 @@ def test_the_bands_come_in_order_with_their_approvers() -> None:
         ),
     ],
 )
-def test_a_policy_that_cannot_be_meant_is_refused(
-    tmp_path: Path, old: str, new: str, complaint: str
-) -> None:
+def test_a_policy_that_cannot_be_meant_is_refused(tmp_path: Path, old: str, new: str, complaint: str) -> None:
     text = GB.read_text(encoding="utf-8")
     assert old in text
     path = tmp_path / "gb.yml"

@@ -231,9 +231,7 @@ def check_promises(promises: Sequence[Promise], amount: Decimal, today: date, lo
         raise ResolutionFiguresError(f"the promised payments: {'; '.join(faults)}")
 
 
-def promise_states(
-    promises: Sequence[Promise], collected: Decimal, today: date
-) -> tuple[PromiseState, ...]:
+def promise_states(promises: Sequence[Promise], collected: Decimal, today: date) -> tuple[PromiseState, ...]:
     """How each promise stands after `collected` rupees: money counts for the earliest ones first."""
     states: list[PromiseState] = []
     expected = NOTHING

@@ -330,9 +330,7 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     StepState: STEP_TRANSITIONS,
 }
 
-State = TypeVar(
-    "State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState
-)
+State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState)
 
 
 def advance(current: State, new: State) -> State:

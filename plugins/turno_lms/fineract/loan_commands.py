@@ -57,18 +57,14 @@ def foreclose(loan: str, external_id: str, on: date, amount: Decimal) -> LoanCom
     return _transaction("foreclosure", loan, external_id, on, amount, sends_amount=False)
 
 
-def waive_charge(
-    loan: str, charge_id: int, external_id: str, on: date, amount: Decimal
-) -> LoanCommand:
+def waive_charge(loan: str, charge_id: int, external_id: str, on: date, amount: Decimal) -> LoanCommand:
     """Waive the whole of what is outstanding on a charge. Fineract dates the transaction by the charge's own rules."""
     path = f"{loan_path(loan)}/charges/{charge_id}?command=waive"
     body = {"externalId": external_id}
     return LoanCommand("waive_charge", loan, external_id, on, amount, path, body, is_dated_by_us=False)
 
 
-def adjust_charge(
-    loan: str, charge_id: int, external_id: str, on: date, amount: Decimal
-) -> LoanCommand:
+def adjust_charge(loan: str, charge_id: int, external_id: str, on: date, amount: Decimal) -> LoanCommand:
     """Credit a part of a charge, dated by Fineract's business date."""
     path = f"{loan_path(loan)}/charges/{charge_id}?command=adjustment"
     body = {"amount": amount, "externalId": external_id, "locale": FORMATS["locale"]}
@@ -105,9 +101,7 @@ def found(answer: Answer, command: LoanCommand) -> Finding:
     on = command.on
     if not command.is_dated_by_us and isinstance(answer.body, dict):
         on = iso_date(answer.body.get("date")) or on
-    expected = Repayment(
-        command.external_id, command.loan_external_id, on, command.amount, _NO_PAYMENT_TYPE
-    )
+    expected = Repayment(command.external_id, command.loan_external_id, on, command.amount, _NO_PAYMENT_TYPE)
     return finding(answer, expected)
 
 

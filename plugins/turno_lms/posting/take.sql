@@ -28,8 +28,7 @@ head as (
         case
             when payment.posting_key is null then 'superseded'
             when payment.posting_block is not null then payment.posting_block
-            when hold.loan_id is not null and hold.resolution_ref is distinct from booked.resolution_ref
-                then 'held_for_resolution'
+            when hold.resolution_ref <> coalesce(booked.resolution_ref, '') then 'held_for_resolution'
             when
                 (
                     coalesce(correction.loan_id, payment.loan_id),
@@ -44,10 +43,8 @@ head as (
     left join core.core_transaction_data as payment
         on coalesce(correction.original_posting_key, pending.posting_key) = payment.posting_key
     -- the same as the claim: a hold that came after it withdraws what is not sent yet, until the hold ends
-    left join core.core_resolution_money as booked
-        on pending.posting_key = booked.posting_key and not booked.is_released
-    left join core.core_open_resolution as hold
-        on pending.loan_id = hold.loan_id and hold.holds_money
+    left join core.core_resolution_money as booked on pending.posting_key = booked.posting_key and not booked.is_released
+    left join core.core_open_resolution as hold on pending.loan_id = hold.loan_id and hold.holds_money
     cross join lateral (select core.posting_switch(pending.lender, pending.channel) = 'stopped' as is_stopped) as switch
     -- what is stopped stays where it is; what may have been sent is taken all the same, to be read back
     where

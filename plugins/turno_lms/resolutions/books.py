@@ -53,6 +53,15 @@ class Book:
 SETTLEMENTS = Book("core_settlement", "settlement_ref", "settlement")
 WRITE_OFFS = Book("core_write_off", "write_off_ref", "write_off")
 FORECLOSURES = Book("core_foreclosure", "foreclosure_ref", "foreclosure")
+_BY_PREFIX = {"stl": SETTLEMENTS, "wof": WRITE_OFFS, "fcl": FORECLOSURES}
+
+
+def book_of(ref: str) -> Book:
+    """The table of a reference. Raises ResolutionError for a text that is none."""
+    book = _BY_PREFIX.get(ref.partition("-")[0])
+    if book is None:
+        raise ResolutionError(f"{ref!r} is no reference: they begin with {', '.join(_BY_PREFIX)}")
+    return book
 
 
 def read(conn: WarehouseConnection, book: Book, ref: str, *, lock: bool = False) -> Row:

@@ -94,7 +94,9 @@ def _figures(template: dict[str, Any]) -> dict[str, Decimal]:
     }
     total = locale_amount(template.get("amount"))
     if total != sum(figures.values()):
-        raise ResolutionError(f"Fineract quotes {total} rupees, its portions add up to {sum(figures.values())}")
+        raise ResolutionError(
+            f"Fineract quotes {total} rupees, its portions add up to {sum(figures.values())}"
+        )
     return {**figures, "quoted_total": total}
 
 

@@ -80,7 +80,9 @@ def read_write_offs(values: Mapping[str, Any]) -> list[WriteOffLine]:
     except csv.Error as error:
         raise ResolutionError(f"line {reader.line_num}: no CSV: {error}") from error
     if not 0 < len(lines) <= MOST_LINES:
-        raise ResolutionError(f"the CSV must have 1 to {MOST_LINES} lines under its heading, not {len(lines)}")
+        raise ResolutionError(
+            f"the CSV must have 1 to {MOST_LINES} lines under its heading, not {len(lines)}"
+        )
     loans = [line.loan_id for line in lines]
     doubled = sorted({loan_id for loan_id in loans if loans.count(loan_id) > 1})
     if doubled:

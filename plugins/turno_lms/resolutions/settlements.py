@@ -166,7 +166,9 @@ def preview(conn: WarehouseConnection, row: Row) -> str:
     forgiven = row["waived"] + row["remainder"]
     percent = (forgiven * 100 / row["dues_total"]).quantize(Decimal("0.01"))
     ending = "closed with a goodwill credit" if row["ending"] == Ending.GOODWILL_CREDIT else "written off"
-    pay_off = f"{indian_rupees(row['payoff'])} ({row['payoff_by']})" if row["payoff"] is not None else "not quoted"
+    pay_off = (
+        f"{indian_rupees(row['payoff'])} ({row['payoff_by']})" if row["payoff"] is not None else "not quoted"
+    )
     lines += [
         "",
         f"Loan {row['lender']} {row['loan_id']}: {indian_rupees(forgiven)} rupees ({percent} %) are forgiven, "
@@ -304,17 +306,13 @@ def _waits_for(conn: WarehouseConnection, row: Row) -> str | None:
     if on_its_way:
         return on_its_way
     try:
-        check_guards(
-            conn, row["loan_id"], ref=row["settlement_ref"], override_reason=row["override_reason"]
-        )
+        check_guards(conn, row["loan_id"], ref=row["settlement_ref"], override_reason=row["override_reason"])
     except ResolutionError as guard:
         return str(guard)
     return None
 
 
-def _plan(
-    conn: WarehouseConnection, walk: Walk, row: Row, quote: Quote
-) -> tuple[Split, Sequence[Incoming]]:
+def _plan(conn: WarehouseConnection, walk: Walk, row: Row, quote: Quote) -> tuple[Split, Sequence[Incoming]]:
     """The split as the dues are now, and what pays for it. Raises FiguresChangedError beyond the tolerance."""
     posted = _posted(conn, row)
     taken = _enough(walk.desk.unposted(row["loan_id"]), row["amount"] - posted["since_acceptance"])
@@ -343,9 +341,17 @@ def _enough(payments: Sequence[Incoming], needed: Decimal) -> list[Incoming]:
 def planned_steps(split: Split) -> list[PlannedStep]:
     """Charges, interest, adjustments, money, remainder: waivers first, so that penalties do not eat the money."""
     charges = [each for each in split.waivers if each.charge_id is not None]
-    whole = [PlannedStep(StepKind.WAIVE_CHARGE, each.amount, each.charge_id) for each in charges if each.is_whole]
-    parts = [PlannedStep(StepKind.ADJUST_CHARGE, each.amount, each.charge_id) for each in charges if not each.is_whole]
-    interest = [PlannedStep(StepKind.WAIVE_INTEREST, each.amount) for each in split.waivers if each.charge_id is None]
+    whole = [
+        PlannedStep(StepKind.WAIVE_CHARGE, each.amount, each.charge_id) for each in charges if each.is_whole
+    ]
+    parts = [
+        PlannedStep(StepKind.ADJUST_CHARGE, each.amount, each.charge_id)
+        for each in charges
+        if not each.is_whole
+    ]
+    interest = [
+        PlannedStep(StepKind.WAIVE_INTEREST, each.amount) for each in split.waivers if each.charge_id is None
+    ]
     money = [PlannedStep(StepKind.POST_MONEY, split.paid)] if split.paid else []
     last = StepKind.GOODWILL_CREDIT if split.ending is Ending.GOODWILL_CREDIT else StepKind.WRITE_OFF
     remainder = [PlannedStep(last, split.remainder)] if split.remainder else []

@@ -202,7 +202,9 @@ def decide(
         state = books.decide(conn, BOOK, first, band, decider, approved=approved)
         for row in rows[1:]:
             if approved:
-                note(conn, row["write_off_ref"], row["loan_id"], "write_off approved", decider, band=band.name)
+                note(
+                    conn, row["write_off_ref"], row["loan_id"], "write_off approved", decider, band=band.name
+                )
             else:
                 books.move(conn, BOOK, row, ResolutionState.REJECTED, decider)
         return state
@@ -247,7 +249,9 @@ def advance(walk: Walk, ref: str, today: date) -> Row:
     if row["state"] == ResolutionState.REQUESTED:
         books.expire(walk.conn, BOOK, ref, walk.run)
     if row["state"] == ResolutionState.ACCEPTED:
-        walk.desk.post(row["loan_id"])  # what may have been sent is read back, what was not is withdrawn by the hold
+        walk.desk.post(
+            row["loan_id"]
+        )  # what may have been sent is read back, what was not is withdrawn by the hold
         _execute(walk, ref, today)
     execution.carry_on(walk, BOOK, ref, lambda _: EndState(WRITTEN_OFF))
     return books.read(walk.conn, BOOK, ref)
@@ -289,9 +293,7 @@ def _steps(row: Row) -> list[PlannedStep]:
     written_off = PlannedStep(StepKind.WRITE_OFF, row["dues_total"])
     if not row["charges_off"]:
         return [written_off]
-    charged_off = PlannedStep(
-        StepKind.CHARGE_OFF, row["dues_total"], reason_id=row["charge_off_reason_id"]
-    )
+    charged_off = PlannedStep(StepKind.CHARGE_OFF, row["dues_total"], reason_id=row["charge_off_reason_id"])
     return [charged_off, written_off]
 
 
@@ -322,9 +324,7 @@ def undo_figures(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decide_undo(
-    conn: WarehouseConnection, ref: str, decider: RunContext, *, approved: bool
-) -> ApprovalState:
+def decide_undo(conn: WarehouseConnection, ref: str, decider: RunContext, *, approved: bool) -> ApprovalState:
     """Record what a person answered about taking it back; who asked may not."""
     with conn.transaction():
         row = books.read(conn, BOOK, ref, lock=True)

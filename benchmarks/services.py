@@ -34,10 +34,14 @@ def postgres_server() -> Iterator[Databases]:
 
 def warehouse(databases: Databases, name: str = "warehouse") -> str:
     """The address (superuser) of a migrated, empty warehouse whose roles can log in."""
+    from turno_lms.los.apply import apply_operations
+    from turno_lms.warehouse.connection import connect
     from turno_lms.warehouse.migrate import migrate
 
     databases.ensure_database(name)
     migrate(databases.url(name))
+    with connect(databases.url(name)) as conn:
+        apply_operations(conn)
     for role in ROLES:
         databases.ensure_role(role)
     return databases.url(name)

@@ -6,6 +6,7 @@ airflow db migrate
 airflow pools import /opt/turno/deploy/pools.json
 turno warehouse migrate
 turno lenders apply
+turno los apply
 
 # the simple auth manager reads its passwords from a file; only the containers of Airflow see this volume
 umask 077

@@ -25,6 +25,7 @@ def prepare_warehouse(stack: StackEnvironment) -> str:
     """Make the warehouse, bring it to its newest version, apply the lender mappings."""
     from turno_lms.lenders.apply import apply_lenders
     from turno_lms.lenders.registry import load_lenders
+    from turno_lms.los.apply import apply_operations
     from turno_lms.warehouse.connection import connect
     from turno_lms.warehouse.migrate import migrate
 
@@ -36,6 +37,7 @@ def prepare_warehouse(stack: StackEnvironment) -> str:
     for role in LOGIN_ROLES:
         databases.ensure_role(role)
     with connect(owner_url) as conn:
+        apply_operations(conn)
         changes = apply_lenders(conn, load_lenders(MAPPINGS))
     return f"warehouse ready, {len(changes)} lender changes applied"
 

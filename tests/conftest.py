@@ -15,6 +15,7 @@ from local_stack.databases import Databases
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, free_port, spawn, stop_child, wait_until
 from tests.dbt.project import DbtProject, dbt_project
+from turno_lms.los.apply import apply_operations
 from turno_lms.warehouse.connection import WarehouseConnection, connect
 from turno_lms.warehouse.migrate import migrate
 
@@ -60,6 +61,8 @@ def warehouse_template(postgres_server: Databases) -> str:
     migrate(postgres_server.url(name))
     for role in ROLES:
         postgres_server.ensure_role(role)
+    with connect(postgres_server.url(name), autocommit=True) as conn:
+        apply_operations(conn)
     return name
 
 

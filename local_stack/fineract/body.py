@@ -40,6 +40,16 @@ class Body:
         """The fields sent."""
         return frozenset(self._values)
 
+    def items(self, name: str) -> list["Body"]:
+        """The objects of a list, read by this body's formats; nothing where there is no list of objects."""
+        given = self._values.get(name)
+        formats = {field: self._values[field] for field in FORMAT_FIELDS if field in self._values}
+        return (
+            [Body({**formats, **each}) for each in given if isinstance(each, dict)]
+            if isinstance(given, list)
+            else []
+        )
+
     def only(self, supported: frozenset[str], elsewhere: frozenset[str] = frozenset()) -> None:
         """Refuse fields nobody knows (400) and then those that only a real server honours (501)."""
         unknown = sorted(self.names - supported - elsewhere)

@@ -83,15 +83,79 @@ def create(store: Store, _: Target, body: Body) -> Answer:
             client_id,
         )
     except DuplicateError as error:
-        code, field = _DUPLICATES[error.column]
-        value = body.text(field)
-        raise errors.integrity(code, f"Client with {field} `{value}` already exists", field, value) from error
+        raise _duplicate(error, body) from error
     return result(
         officeId=HEAD_OFFICE,
         clientId=client_id,
         resourceId=client_id,
         resourceExternalId=body.text("externalId"),
     )
+
+
+def update(store: Store, target: Target, body: Body) -> Answer:
+    """Change the fields that are sent; 403 for a mobile or external id that another client has."""
+    body.only(_FIELDS - {"active", "activationDate", "officeId", "accountNo"}, _ELSEWHERE)
+    found = require(store, target.resource_id)
+    checks = Checks("client")
+    for name, length in _LENGTHS.items():
+        checks.at_most(name, body.text(name), length)
+    born = body.date("dateOfBirth")
+    checks.settle()
+    sent = body.echo(_DETAILS)
+    details = {**_details(found), **sent}
+    if "fullname" in sent:  # one way of naming takes the place of the other
+        details = {name: value for name, value in details.items() if name not in _NAMES or name == "fullname"}
+    elif sent.keys() & {"firstname", "middlename", "lastname"}:
+        details.pop("fullname", None)
+    if born is not None:
+        details["dateOfBirth"] = wire.day(born)
+    try:
+        store.run(
+            "update client set external_id = coalesce(?, external_id), mobile_no = coalesce(?, mobile_no), details = ?"
+            " where id = ?",
+            body.text("externalId"),
+            body.text("mobileNo"),
+            wire.encode(details).decode(),
+            target.resource_id,
+        )
+    except DuplicateError as error:
+        raise _duplicate(error, body) from error
+    return result(
+        officeId=HEAD_OFFICE,
+        clientId=target.resource_id,
+        resourceId=target.resource_id,
+        resourceExternalId=body.text("externalId") or found["external_id"],
+        changes=body.echo((*_DETAILS, "mobileNo", "externalId", "dateOfBirth", "locale", "dateFormat")),
+    )
+
+
+def _duplicate(error: DuplicateError, body: Body) -> errors.ApiError:
+    code, field = _DUPLICATES[error.column]
+    value = body.text(field)
+    return errors.integrity(code, f"Client with {field} `{value}` already exists", field, value)
+
+
+def search(store: Store, text: str, *, exact: bool) -> list[Answer]:
+    """The answer of GET /search for clients: by account number, name, external id or mobile number."""
+    wanted = text if exact else f"%{text}%"
+    found = store.rows(
+        "select * from client where account_no like ?1 or external_id like ?1 or mobile_no like ?1 order by id",
+        wanted,
+    )
+    return [
+        {
+            "entityId": client["id"],
+            "entityAccountNo": client["account_no"],
+            "entityExternalId": client["external_id"],
+            "entityName": name_of(client),
+            "entityType": "CLIENT",
+            "parentId": HEAD_OFFICE,
+            "parentName": HEAD_OFFICE_NAME,
+            "entityMobileNo": client["mobile_no"],
+            "entityStatus": enums.client_status(ClientStatus(client["status"])),
+        }
+        for client in found
+    ]
 
 
 def _check(store: Store, body: Body) -> tuple[bool, date | None]:

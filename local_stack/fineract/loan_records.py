@@ -18,7 +18,7 @@ from local_stack.fineract.enums import (
     LoanStatus,
     TransactionType,
 )
-from local_stack.fineract.schedule import Period, Terms
+from local_stack.fineract.schedule import Terms
 from local_stack.fineract.store import Store, Value
 
 
@@ -235,17 +235,20 @@ def save_loan(store: Store, loan: Loan) -> None:
     )
 
 
-def replace_installments(store: Store, loan_id: int, periods: Iterable[Period]) -> None:
-    """Give a loan a new, unpaid schedule."""
+def replace_dues(store: Store, loan_id: int, installments: Iterable[Installment]) -> None:
+    """Give a loan the schedule of these installments, unpaid: their dues, charges included."""
     store.run("delete from installment where loan_id = ?", loan_id)
     store.run_many(
         "insert into installment (loan_id, number, from_date, due_date, principal, interest, fee, penalty)"
-        " values (?, ?, ?, ?, ?, ?, 0, 0)",
+        " values (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (loan_id, p.number, p.from_date.isoformat(), p.due_date.isoformat(), p.principal, p.interest)
-            for p in periods
+            (
+                loan_id, i.number, i.from_date.isoformat(), i.due_date.isoformat(),
+                i.due.principal, i.due.interest, i.due.fee, i.due.penalty,
+            )
+            for i in installments
         ],
-    )
+    )  # fmt: skip
 
 
 def installments_of(store: Store, loan_id: int) -> list[Installment]:

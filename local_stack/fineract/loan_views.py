@@ -4,13 +4,22 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
-from local_stack.fineract import clients, enums, errors, loan_records, products, settings, wire
+from local_stack.fineract import (
+    charges,
+    clients,
+    enums,
+    errors,
+    foreclosure,
+    loan_records,
+    products,
+    settings,
+    wire,
+)
 from local_stack.fineract.allocation import Installment, Portions, unpaid
 from local_stack.fineract.body import Body, Checks
 from local_stack.fineract.enums import LoanStatus, TransactionType
 from local_stack.fineract.loan_records import Loan, Transaction
 from local_stack.fineract.operations import Answer
-from local_stack.fineract.schedule import Period
 from local_stack.fineract.store import Store
 
 _COMPONENTS: Final = (
@@ -41,7 +50,7 @@ def loan_view(store: Store, loan_id: int, associations: frozenset[str]) -> Answe
             _transaction(store, loan, t) for t in loan_records.transactions_of(store, loan.id)
         ]
     if associations & {"all", "charges"}:
-        answer["charges"] = []
+        answer["charges"] = charges.views(store, loan.id)
     return answer
 
 
@@ -88,11 +97,8 @@ def _order(order_by: str | None, descending: bool) -> str:
     return _ORDERS[order_by] + (" desc" if descending else "")
 
 
-def schedule_preview(loan: Loan, periods: Iterable[Period], today: date) -> Answer:
+def schedule_preview(loan: Loan, installments: list[Installment], today: date) -> Answer:
     """The answer of calculateLoanSchedule."""
-    installments = [
-        Installment(p.number, p.from_date, p.due_date, Portions(p.principal, p.interest)) for p in periods
-    ]
     return _schedule(loan, installments, today)
 
 
@@ -139,6 +145,8 @@ def _account(store: Store, loan: Loan, installments: list[Installment]) -> Answe
         "chargedOff": False,
         "fraud": False,
     }
+    if charges.is_foreclosed(store, loan.id):
+        answer["subStatus"] = foreclosure.SUB_STATUS
     if loan.disbursed_on is not None:
         recovered = loan_records.recovered_on(store, loan.id)
         answer.update(_balances(loan, details.currency, installments, settings.today(store), recovered))
@@ -352,15 +360,18 @@ def loan_template(store: Store, client_id: int, product_id: int) -> Answer:
         "termFrequency": product.repayments * product.every,
         "termPeriodFrequencyType": enums.term_frequency(product.frequency),
         **products.defaults(product),
+        "charges": [],
         "product": products.view(row),
     }
 
 
 def transaction_template(store: Store, loan_id: int, command: str | None, query: Body) -> Answer:
     """What a repayment or a pre-payment of the loan would be."""
-    if command not in {"repayment", "prepayLoan"}:
+    if command not in {"repayment", "prepayLoan", "foreclosure"}:
         raise errors.unsupported_query_value("command", command)
     loan = loan_records.require_loan(store, loan_id)
+    if command == "foreclosure":
+        return foreclosure.quote(store, loan, query)
     owing = [i for i in loan_records.installments_of(store, loan.id) if i.outstanding]
     if command == "repayment":
         on = owing[0].due_date if owing else settings.today(store)

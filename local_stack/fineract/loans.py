@@ -5,8 +5,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from local_stack.fineract import clients, enums, errors, loan_records, products, settings, wire
-from local_stack.fineract.allocation import STRATEGIES
+from local_stack.fineract import charges, clients, enums, errors, loan_records, products, settings, wire
+from local_stack.fineract.allocation import STRATEGIES, Installment, Portions
 from local_stack.fineract.body import FORMAT_FIELDS, Body, Checks, settled
 from local_stack.fineract.enums import (
     Amortization,
@@ -19,7 +19,7 @@ from local_stack.fineract.enums import (
 from local_stack.fineract.loan_records import Loan, LoanTerms, Payment, Transaction
 from local_stack.fineract.operations import Answer, Target, result
 from local_stack.fineract.products import Product
-from local_stack.fineract.schedule import Period, ScheduleError, repayment_schedule
+from local_stack.fineract.schedule import ScheduleError, repayment_schedule
 from local_stack.fineract.store import DuplicateError, Store
 
 NOTE_LENGTH: Final = 1000
@@ -56,12 +56,12 @@ _FIELDS: Final = FORMAT_FIELDS | {
     "accountNo",
     "daysInYearType",
     "submittedOnNote",
+    "charges",
 }
 _ELSEWHERE: Final = frozenset(
     {
         "allowPartialPeriodInterestCalcualtion",
         "calendarId",
-        "charges",
         "collateral",
         "createStandingInstructionAtDisbursement",
         "datatables",
@@ -100,10 +100,18 @@ _DUPLICATES: Final = {
 }
 
 
-def preview(store: Store, body: Body) -> tuple[Loan, list[Period]]:
+def preview(store: Store, body: Body) -> tuple[Loan, list[Installment]]:
     """The loan and the schedule an application would get; nothing is written."""
     draft = _read_application(store, body)
-    return draft, schedule_of(draft)
+    return draft, charges.with_charges(schedule_of(draft), _charges(store, body))
+
+
+def _charges(store: Store, body: Body) -> list[charges.LoanCharge]:
+    """The charges of an application."""
+    asked = body.items("charges")
+    for each in asked:
+        each.only(FORMAT_FIELDS | charges.LOAN_CHARGE_FIELDS)
+    return charges.drafts(store, asked)
 
 
 def submit(store: Store, _: Target, body: Body) -> Answer:
@@ -116,14 +124,25 @@ def submit(store: Store, _: Target, body: Body) -> Answer:
         code, field = _DUPLICATES[error.column]
         value = body.text(field)
         raise errors.integrity(code, f"Loan with {field} `{value}` already exists", field, value) from error
-    loan_records.replace_installments(store, loan_id, schedule_of(draft))
+    for charge in _charges(store, body):
+        charges.save(store, loan_id, charge)
+    _lay_out(store, replace(draft, id=loan_id))
     return command_result(replace(draft, id=loan_id))
 
 
-def schedule_of(loan: Loan) -> list[Period]:
-    """The schedule of a loan from the day it was lent, or is expected to be."""
+def _lay_out(store: Store, loan: Loan) -> None:
+    """Give the loan the schedule of its terms, with its charges."""
+    spread = charges.with_charges(schedule_of(loan), charges.charges_of(store, loan.id))
+    loan_records.replace_dues(store, loan.id, spread)
+
+
+def schedule_of(loan: Loan) -> list[Installment]:
+    """The schedule of a loan from the day it was lent, or is expected to be; without its charges."""
     try:
-        return list(repayment_schedule(loan.terms.of_loan(loan.principal, loan.lent_on)))
+        return [
+            Installment(p.number, p.from_date, p.due_date, Portions(p.principal, p.interest))
+            for p in repayment_schedule(loan.terms.of_loan(loan.principal, loan.lent_on))
+        ]
     except ScheduleError as error:
         raise errors.domain_rule(
             "error.msg.loan.emi.amount.must.be.greater.than.interest", str(error)
@@ -376,7 +395,7 @@ def disburse(store: Store, target: Target, body: Body) -> Answer:
         loan, status=LoanStatus.ACTIVE, disbursed_on=on, principal=_sum_lent(store, loan, body, on)
     )
     loan_records.save_loan(store, active)
-    loan_records.replace_installments(store, loan.id, schedule_of(active))
+    _lay_out(store, active)
     transaction_id = book(store, active, TransactionType.DISBURSEMENT, body, on=on, amount=active.principal)
     external_id = body.text("externalId")
     answer = command_result(active, _changes(active, body, ("actualDisbursementDate",)))
@@ -481,5 +500,5 @@ def _save(store: Store, loan: Loan, body: Body, echoed: tuple[str, ...]) -> Answ
 
 
 def _reschedule(store: Store, loan: Loan, body: Body, echoed: tuple[str, ...]) -> Answer:
-    loan_records.replace_installments(store, loan.id, schedule_of(loan))
+    _lay_out(store, loan)
     return _save(store, loan, body, echoed)

@@ -46,14 +46,17 @@ def adjust(store: Store, target: Target, body: Body) -> Answer:
     clients.require_active(store, loan.client_id)
     if loan.status is LoanStatus.WRITTEN_OFF:
         raise errors.refused_when_written_off()
+    if store.row("select 1 from foreclosed_loan where loan_id = ?", loan.id):
+        code = "error.msg.loan.cannot.be.reopened.as.it.is.foreclosured"
+        raise errors.domain_rule(code, "Loan cannot be reopened as it is foreclosured")
     _check_reversible(transaction)
     check_date(store, loan, on)
     _reverse(store, transaction, body.text("reversalExternalId"))
     if not amount:
-        _replay(store, loan, on)
+        replay(store, loan, on)
         return answer(loan, transaction.id, transaction.external_id, body)
     transaction_id = loans.book(store, loan, TransactionType.REPAYMENT, body, on=on, amount=amount)
-    _replay(store, loan, on, newest=transaction_id)
+    replay(store, loan, on, newest=transaction_id)
     return answer(loan, transaction_id, body.text("externalId"), body)
 
 
@@ -102,7 +105,7 @@ def _post(store: Store, loan: Loan, on: date, amount: int, body: Body) -> int:
     latest = loan_records.last_repaid_on(store, loan.id)
     transaction_id = loans.book(store, loan, TransactionType.REPAYMENT, body, on=on, amount=amount)
     if latest is not None and on < latest:
-        _replay(store, loan, on, newest=transaction_id)
+        replay(store, loan, on, newest=transaction_id)
         return transaction_id
     before = loan_records.installments_of(store, loan.id)
     after, portions = allocate(before, amount, on, loan.terms.order)
@@ -112,7 +115,7 @@ def _post(store: Store, loan: Loan, on: date, amount: int, body: Body) -> int:
     return transaction_id
 
 
-def _replay(store: Store, loan: Loan, on: date, newest: int | None = None) -> None:
+def replay(store: Store, loan: Loan, on: date, newest: int | None = None) -> None:
     """Apply every repayment again in date order. One that now pays something else is put anew, under a new id."""
     before = loan_records.installments_of(store, loan.id)
     installments = [installment.unpaid() for installment in before]

@@ -7,8 +7,11 @@ from typing import Final
 from starlette.datastructures import QueryParams
 
 from local_stack.fineract import (
+    charges,
     clients,
     errors,
+    foreclosure,
+    loan_charges,
     loan_records,
     loan_views,
     loans,
@@ -129,6 +132,21 @@ def _client_page(store: Store, _: PathIds, query: QueryParams) -> object:
     return clients.page(store, query.get("externalId"), _whole(query, "offset", 0), limit)
 
 
+def _search(store: Store, _: PathIds, query: QueryParams) -> object:
+    asked = frozenset(query.get("resource", "").lower().split(",")) - {""}
+    if asked != {"clients"}:
+        raise errors.NotProvidedError("the stand-in searches clients only")
+    return clients.search(store, query.get("query", ""), exact=query.get("exactMatch", "").lower() == "true")
+
+
+def _charge(store: Store, ids: PathIds, _: QueryParams) -> object:
+    return charges.view(store, _resource_id(store, ids))
+
+
+def _loan_charges(store: Store, ids: PathIds, _: QueryParams) -> object:
+    return charges.views(store, loan_records.require_loan(store, _loan_id(store, ids)).id)
+
+
 def _product(store: Store, ids: PathIds, _: QueryParams) -> object:
     return products.view(products.require(store, _resource_id(store, ids)))
 
@@ -138,8 +156,8 @@ def _configuration(store: Store, ids: PathIds, _: QueryParams) -> object:
 
 
 def _schedule_preview(store: Store, body: Body) -> object:
-    loan, periods = loans.preview(store, body)
-    return loan_views.schedule_preview(loan, periods, settings.today(store))
+    loan, installments = loans.preview(store, body)
+    return loan_views.schedule_preview(loan, installments, settings.today(store))
 
 
 _LOAN_COMMANDS: Final[Commands] = {
@@ -155,11 +173,14 @@ _TRANSACTION_COMMANDS: Final[Commands] = {
     "writeoff": Operation("write_off", "WRITEOFF", "LOAN", write_offs.write_off),
     "undowriteoff": Operation("undo_write_off", "UNDOWRITEOFF", "LOAN", write_offs.undo, needs_body=False),
     "recoverypayment": Operation("recovery", "RECOVERYPAYMENT", "LOAN", write_offs.recover),
+    "foreclosure": Operation("foreclosure", "FORECLOSURE", "LOAN", foreclosure.foreclose),
 }
+_LOAN_CHARGES: Final[Commands] = {None: Operation("add_charge", "CREATE", "LOANCHARGE", loan_charges.add)}
 _ADJUSTMENT: Final[Commands] = {None: Operation("adjust_transaction", "ADJUST", "LOAN", repayments.adjust)}
 _CLIENT_COMMANDS: Final[Commands] = {
     "activate": Operation("activate_client", "ACTIVATE", "CLIENT", clients.activate)
 }
+_CLIENT_UPDATE: Final[Commands] = {None: Operation("update_client", "UPDATE", "CLIENT", clients.update)}
 _UPDATE_CONFIGURATION: Final[Commands] = {
     None: Operation("update_configuration", "UPDATE", "CONFIGURATION", settings.update_configuration)
 }
@@ -174,6 +195,7 @@ def _of_loan(prefix: str) -> list[Resource]:
     transactions = f"{prefix}/transactions"
     return [
         Resource(prefix, View("get_loan", _loan), commands=_LOAN_COMMANDS),
+        Resource(f"{prefix}/charges", View("list_loan_charges", _loan_charges), commands=_LOAN_CHARGES),
         Resource(transactions, commands=_TRANSACTION_COMMANDS),
         Resource(f"{transactions}/template", View("transaction_template", _transaction_template)),
         Resource(f"{transactions}/{{resource_id:int}}", show, commands=_ADJUSTMENT),
@@ -181,8 +203,11 @@ def _of_loan(prefix: str) -> list[Resource]:
     ]
 
 
-def _of_client(prefix: str) -> Resource:
-    return Resource(prefix, View("get_client", _client), commands=_CLIENT_COMMANDS)
+def _of_client(prefix: str) -> list[Resource]:
+    return [
+        Resource(prefix, View("get_client", _client), commands=_CLIENT_COMMANDS),
+        Resource(prefix, method="PUT", commands=_CLIENT_UPDATE),
+    ]
 
 
 RESOURCES: Final = (
@@ -191,8 +216,15 @@ RESOURCES: Final = (
         View("list_clients", _client_page),
         commands=_create("create_client", "CLIENT", clients.create),
     ),
-    _of_client("/clients/{resource_id:int}"),
-    _of_client("/clients/external-id/{client_external_id}"),
+    *_of_client("/clients/{resource_id:int}"),
+    *_of_client("/clients/external-id/{client_external_id}"),
+    Resource("/search", View("search", _search)),
+    Resource(
+        "/charges",
+        View("list_charges", lambda store, _ids, _query: charges.listed(store)),
+        commands=_create("create_charge", "CHARGE", charges.create),
+    ),
+    Resource("/charges/{resource_id:int}", View("get_charge", _charge)),
     Resource(
         "/loanproducts",
         View("list_products", lambda store, _ids, _query: products.listed(store)),
@@ -236,7 +268,7 @@ RESOURCES: Final = (
 
 def names_of(resources: tuple[Resource, ...]) -> frozenset[str]:
     """Every name a rule may speak of."""
-    names = {"read", "write", "any"}
+    names = {"read", "write", "any", "batch"}
     for resource in resources:
         names.update(operation.name for operation in (resource.commands or {}).values())
         names.update(preview.name for preview in (resource.previews or {}).values())

@@ -128,3 +128,27 @@ create table if not exists command (
     result blob,
     unique (action, entity, idempotency_key)
 );
+
+create table if not exists charge (
+    id integer primary key autoincrement,
+    name text not null unique,
+    currency text not null,
+    amount integer not null,
+    penalty integer not null
+);
+
+create table if not exists loan_charge (
+    id integer primary key autoincrement,
+    loan_id integer not null references loan (id),
+    charge_id integer not null references charge (id),
+    external_id text unique,
+    amount integer not null,
+    due_date text not null,
+    active integer not null default 1
+);
+create index if not exists loan_charge_of_loan on loan_charge (loan_id, due_date, id);
+
+-- loans that were closed by foreclosure: the sub-status 100 in answers
+create table if not exists foreclosed_loan (
+    loan_id integer primary key references loan (id)
+);

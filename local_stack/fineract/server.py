@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from local_stack.fineract import errors, faults, routes, wire
+from local_stack.fineract.batches import Batch, refuse_locked
 from local_stack.fineract.body import Body
 from local_stack.fineract.commands import CommandProcessor, Reply
 from local_stack.fineract.faults import Conditions, Fault, Weather
@@ -86,9 +87,12 @@ class Api:
     def application(self) -> ASGIApp:
         """The ASGI application."""
         paths = [route for resource in routes.RESOURCES for route in self._routes(resource)]
+        batches = Route(f"{routes.BASE}/batches", self._batch, methods=["POST"])
         health = Route(routes.HEALTH, _health, methods=["GET"])
         own = StandIn(self._store, self._weather, self._traffic).routes()
-        return Door(Starlette(routes=[*paths, health, *own], exception_handlers={HTTPException: _refused}))
+        return Door(
+            Starlette(routes=[*paths, batches, health, *own], exception_handlers={HTTPException: _refused})
+        )
 
     def _routes(self, resource: Resource) -> list[Route]:
         path = routes.BASE + resource.path
@@ -145,6 +149,23 @@ class Api:
                 self._traffic.end_write(target.loan_id)
 
         return await self._answer(request, operation.name, run, is_read=False)
+
+    async def _batch(self, request: Request) -> Response:
+        enclosing = request.query_params.get("enclosingTransaction", "").lower() == "true"
+
+        async def run(conditions: Conditions) -> Reply:
+            batch = Batch(self._store, await request.body())
+            faults.raise_before(conditions.fault)
+            if conditions.fault is Fault.UNAVAILABLE:
+                raise errors.job_running()
+            refuse_locked(self._store, batch)
+            if conditions.latency_ms:
+                await asyncio.sleep(conditions.latency_ms / _MILLISECONDS)
+            reply = Reply(_OK, wire.encode(batch.run(enclosing=enclosing)))
+            faults.raise_after(conditions.fault)
+            return reply
+
+        return await self._answer(request, "batch", run, is_read=False)
 
     async def _answer(
         self, request: Request, name: str, work: Callable[[Conditions], Awaitable[Reply]], *, is_read: bool

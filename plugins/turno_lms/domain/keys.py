@@ -62,3 +62,8 @@ def idempotency_key(key: str, attempt: int) -> str:
             f"{header!r} is no Idempotency-Key: attempts start at 1 and {MAX_IDEMPOTENCY_KEY} characters is the limit"
         )
     return header
+
+
+def los_key(operation: str, caller: str, reference: str) -> str:
+    """md5 of an operation, its caller and the caller's reference: one submission, however often it is sent."""
+    return _md5(f"{operation}|{caller}|{reference}")

@@ -172,6 +172,53 @@ class StepState(StrEnum):
     DROPPED = "dropped"  # never sent: an earlier step was refused
 
 
+class LosState(StrEnum):
+    """Life of an operation of the loan origination system (core.core_los_processed)."""
+
+    QUEUED = "queued"
+    IN_FLIGHT = "in_flight"  # being sent: whoever finds it so looks in Fineract first
+    WAITING = "waiting"  # what it depends on is not there yet
+    UNKNOWN = "unknown"  # sent, answer lost or unclear: looked up before anything else
+    HELD = "held"  # a person looks
+    DONE = "done"
+    REFUSED = "refused"  # by Fineract or by a rule; a person may order another try
+    DROPPED = "dropped"  # a person decided that it shall not be done
+
+
+class LosReason(StrEnum):
+    """Why an operation waits, is held or is refused (core.core_los_processed.reason)."""
+
+    CLIENT_MISSING = "client_missing"
+    CLIENT_NOT_ACTIVE = "client_not_active"
+    LOAN_MISSING = "loan_missing"
+    LOAN_NOT_READY = "loan_not_ready"
+    DATE_IN_FUTURE = "date_in_future"
+    FINERACT_BUSY = "fineract_busy"
+    DATES_DIFFER = "dates_differ"
+    SCHEDULE_DIFFERS = "schedule_differs"  # the preview has other dates or another number of instalments
+    INSTALMENT_DIFFERS = "instalment_differs"
+    AMOUNT_DIFFERS = "amount_differs"
+    QUOTE_DIFFERS = "quote_differs"  # the money received is not what Fineract asks for to foreclose
+    CLIENT_DIFFERS = "client_differs"  # there is a client of this id, with other data
+    LOAN_DIFFERS = "loan_differs"
+    MOBILE_TAKEN = "mobile_taken"
+    ACCOUNT_TAKEN = "account_taken"
+    LENDER_UNKNOWN = "lender_unknown"
+    CHAIN_REFUSED = "chain_refused"  # sent with others as one, and another of them was refused
+    IN_DOUBT = "in_doubt"
+    STATE_PASSED = "state_passed"  # the loan is beyond it, and not as submitted
+    REFUSED_BY_FINERACT = "refused_by_fineract"
+
+
+RELEASABLE = frozenset(
+    {
+        LosReason.DATES_DIFFER, LosReason.SCHEDULE_DIFFERS, LosReason.INSTALMENT_DIFFERS, LosReason.AMOUNT_DIFFERS,
+        LosReason.QUOTE_DIFFERS,
+    }
+)  # fmt: skip
+"""Mismatches that a person may let pass; anything else can only be tried again or dropped."""
+
+
 class PostingBlock(StrEnum):
     """Why a transaction may not be claimed for posting (core_transaction_data.posting_block)."""
 
@@ -222,6 +269,7 @@ class ExceptionKind(StrEnum):
     BOUNCED_AFTER_POSTING = (
         "bounced_after_posting"  # a file says that posted money bounced: the reversal is prepared
     )
+    LOAN_DRIFT = "loan_drift"  # the loan master and Fineract say different things of a loan
     OVERPAID = "overpaid"  # Fineract took more than the loan owed: the excess is the customer's
     RESOLUTION_STUCK = "resolution_stuck"  # a settlement or write-off that cannot go on by itself
 
@@ -321,6 +369,30 @@ STEP_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
     StepState.DROPPED: frozenset(),
 }
 
+LOS_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    LosState.QUEUED: frozenset(
+        {LosState.IN_FLIGHT, LosState.WAITING, LosState.HELD, LosState.DONE, LosState.REFUSED, LosState.DROPPED}
+    ),
+    LosState.IN_FLIGHT: frozenset(
+        {
+            LosState.IN_FLIGHT, LosState.QUEUED, LosState.WAITING, LosState.UNKNOWN, LosState.HELD, LosState.DONE,
+            LosState.REFUSED,
+        }
+    ),
+    LosState.WAITING: frozenset(
+        {LosState.WAITING, LosState.IN_FLIGHT, LosState.HELD, LosState.DONE, LosState.REFUSED, LosState.DROPPED}
+    ),
+    LosState.UNKNOWN: frozenset(
+        {
+            LosState.IN_FLIGHT, LosState.UNKNOWN, LosState.WAITING, LosState.HELD, LosState.DONE, LosState.REFUSED,
+        }
+    ),
+    LosState.HELD: frozenset({LosState.QUEUED, LosState.DROPPED}),
+    LosState.REFUSED: frozenset({LosState.QUEUED, LosState.DROPPED}),
+    LosState.DONE: frozenset(),
+    LosState.DROPPED: frozenset(),
+}  # fmt: skip
+
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     FileState: FILE_TRANSITIONS,
     IntentState: INTENT_TRANSITIONS,
@@ -328,9 +400,12 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     ApprovalState: APPROVAL_TRANSITIONS,
     ResolutionState: RESOLUTION_TRANSITIONS,
     StepState: STEP_TRANSITIONS,
+    LosState: LOS_TRANSITIONS,
 }
 
-State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState)
+State = TypeVar(
+    "State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState, LosState
+)
 
 
 def advance(current: State, new: State) -> State:

@@ -15,7 +15,8 @@ from turno_lms.warehouse.connection import WarehouseConnection, connect
 PERSONAL_FIELDS = frozenset(
     {
         "firstname", "middlename", "lastname", "fullname", "displayName", "clientName", "mobileNo", "emailAddress",
-        "dateOfBirth", "accountNumber", "checkNumber", "familyMembers", "address", "loanOfficerName",
+        "dateOfBirth", "accountNumber", "checkNumber", "familyMembers", "address", "loanOfficerName", "entityName",
+        "entityMobileNo", "mobile_no", "email", "date_of_birth",
     }
 )  # fmt: skip
 MASK = "***"
@@ -42,7 +43,7 @@ class Call:
     duration_ms: int
     subject: str | None = None
     idempotency_key: str | None = None
-    request: dict[str, Any] | None = None
+    request: Any = None
 
 
 class AuditSink(Protocol):
@@ -55,7 +56,7 @@ class AuditSink(Protocol):
 def masked(value: Any, secrets: Iterable[str] = ()) -> Any:
     """A copy of a JSON value without personal fields; `secrets` are texts to blot out wherever they stand."""
     if isinstance(value, dict):
-        return {key: MASK if key in PERSONAL_FIELDS else masked(item, secrets) for key, item in value.items()}
+        return {key: _masked_field(key, item, secrets) for key, item in value.items()}
     if isinstance(value, list):
         return [masked(item, secrets) for item in value]
     if isinstance(value, str):
@@ -64,9 +65,21 @@ def masked(value: Any, secrets: Iterable[str] = ()) -> Any:
     return value
 
 
-def _secrets_of(request: dict[str, Any] | None) -> list[str]:
+def _masked_field(key: str, value: Any, secrets: Iterable[str]) -> Any:
+    if key in PERSONAL_FIELDS:
+        return MASK
+    if key == "body" and isinstance(value, str):  # a request or an answer inside a batch: JSON in a text
+        try:
+            return exact_json.dumps(masked(exact_json.loads(value), secrets))
+        except ValueError:
+            pass
+    return masked(value, secrets)
+
+
+def secrets_of(request: Any) -> list[str]:
     """Personal texts of a request: an error message may quote them."""
-    values = (str(value) for key, value in (request or {}).items() if key in PERSONAL_FIELDS)
+    fields = request.items() if isinstance(request, dict) else ()
+    values = (str(value) for key, value in fields if key in PERSONAL_FIELDS)
     return [value for value in values if len(value) >= _SHORTEST_SECRET]
 
 
@@ -78,7 +91,7 @@ def _stored_json(value: Any, secrets: Iterable[str] = ()) -> str | None:
 
 
 def _row(call: Call, run: RunContext) -> tuple[Any, ...]:
-    secrets = _secrets_of(call.request)
+    secrets = secrets_of(call.request)
     answer = call.answer
     body = answer.body if answer else None
     if answer and body is None and answer.message:

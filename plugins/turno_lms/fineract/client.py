@@ -23,13 +23,11 @@ from turno_lms.fineract import exact_json
 from turno_lms.fineract.answers import SERVED_FROM_CACHE, Answer, Delivery, read_answer
 from turno_lms.fineract.audit import AuditSink, Call
 from turno_lms.fineract.errors import FineractNotFoundError, FineractUnknownOutcomeError, RetryClass, error_of
-from turno_lms.fineract.loan_commands import LoanCommand
-from turno_lms.fineract.paths import FORMATS as _FORMATS
-from turno_lms.fineract.paths import loan_path as loan_path
-from turno_lms.fineract.paths import transaction_path
 from turno_lms.fineract.repayments import Repayment
 
 Json = dict[str, Any]
+FORMATS: Json = {"dateFormat": "yyyy-MM-dd", "locale": "en"}
+"""How dates and numbers of a body are written; every body with one of them says so."""
 _PAGE = 200
 _API_ROOT = "/api/v1"
 _HEALTH = "/actuator/health"  # beside the API's root, not under it
@@ -41,6 +39,21 @@ class Timeouts:
 
     connect: float = 5.0
     read: float = 60.0
+
+
+def loan_path(external_id: str) -> str:
+    """The path of a loan by external id, safe for any text."""
+    return f"/loans/external-id/{quote(external_id, safe='')}"
+
+
+def client_path(external_id: str) -> str:
+    """The path of a client by external id, safe for any text."""
+    return f"/clients/external-id/{quote(external_id, safe='')}"
+
+
+def transaction_path(loan_external_id: str, external_id: str) -> str:
+    """The path of a loan's transaction by external id."""
+    return f"{loan_path(loan_external_id)}/transactions/external-id/{quote(external_id, safe='')}"
 
 
 class FineractClient:
@@ -67,7 +80,7 @@ class FineractClient:
             "PUT", "/configurations/name/enable-business-date", {"enabled": True}, "set_business_date"
         )
         self._write(
-            "POST", "/businessdate", {"type": "BUSINESS_DATE", "date": day, **_FORMATS}, "set_business_date"
+            "POST", "/businessdate", {"type": "BUSINESS_DATE", "date": day, **FORMATS}, "set_business_date"
         )
 
     # ------------------------------------------------------------ products and payment types
@@ -97,12 +110,12 @@ class FineractClient:
 
     def activate_client(self, client_id: int, on: date) -> None:
         """Activate a pending client as of `on`."""
-        body = {"activationDate": on, **_FORMATS}
+        body = {"activationDate": on, **FORMATS}
         self._write("POST", f"/clients/{client_id}?command=activate", body, "activate_client", str(client_id))
 
     def find_client(self, external_id: str) -> Json | None:
         """A client by external id, None if there is none."""
-        return self._find(f"/clients/external-id/{quote(external_id, safe='')}", "find_client", external_id)
+        return self._find(client_path(external_id), "find_client", external_id)
 
     # ------------------------------------------------------------ loans
 
@@ -161,7 +174,7 @@ class FineractClient:
     def post_repayment(self, repayment: Repayment, idempotency_key: str) -> Answer:
         """Send a repayment once and return whatever came back; raises nothing for a refusal or a lost answer."""
         path = f"{loan_path(repayment.loan_external_id)}/transactions?command={repayment.command}"
-        body = {**repayment.body(), **_FORMATS}
+        body = {**repayment.body(), **FORMATS}
         return self._call(
             "POST",
             path,
@@ -183,26 +196,31 @@ class FineractClient:
 
     def undo_transaction(self, loan_external_id: str, external_id: str, on: date) -> None:
         """Reverse a repayment. It keeps its external id, so a correction needs a new one."""
-        body = {"transactionDate": on, "transactionAmount": 0, **_FORMATS}
+        body = {"transactionDate": on, "transactionAmount": 0, **FORMATS}
         path = transaction_path(loan_external_id, external_id)
         self._write("POST", path, body, "undo_transaction", external_id)
 
-    def send_command(self, command: LoanCommand, idempotency_key: str) -> Answer:
-        """Send a write to a loan once and return whatever came back; raises nothing, its caller's ledger judges."""
-        return self._call(
-            command.method,
-            command.path,
-            command.purpose,
-            subject=command.external_id,
-            body=dict(command.body),
-            idempotency_key=idempotency_key,
-        )
-
     def pay_off_quote(self, loan_external_id: str, command: str, on: date) -> Json:
         """What Fineract would take to end the loan on a day: the template of `foreclosure` or `prepayLoan`."""
-        query = urlencode({"command": command, "transactionDate": f"{on:%Y-%m-%d}", **_FORMATS})
+        query = urlencode({"command": command, "transactionDate": f"{on:%Y-%m-%d}", **FORMATS})
         path = f"{loan_path(loan_external_id)}/transactions/template?{query}"
         return self._read(path, f"{command}_quote", loan_external_id)
+
+    # ------------------------------------------------------------ any call, judged by the caller
+
+    def send(
+        self, method: str, path: str, body: Any, *, purpose: str, subject: str, idempotency_key: str | None
+    ) -> Answer:
+        """Send a write once and return whatever came back; raises nothing. `body` goes out as it is."""
+        return self._call(method, path, purpose, subject=subject, body=body, idempotency_key=idempotency_key)
+
+    def look(
+        self, path: str, *, purpose: str, subject: str | None = None, shown_path: str | None = None
+    ) -> Answer:
+        """Read once and return whatever came back. `shown_path` is what the API log may show of a path with personal
+        data in it.
+        """
+        return self._call("GET", path, purpose, subject=subject, shown_path=shown_path)
 
     # ------------------------------------------------------------ plumbing
 
@@ -219,7 +237,7 @@ class FineractClient:
 
     def _loan_command(self, external_id: str, command: str, fields: Json) -> None:
         path = f"{loan_path(external_id)}?command={command}"
-        self._write("POST", path, {**fields, **_FORMATS}, f"{command}_loan", external_id)
+        self._write("POST", path, {**fields, **FORMATS}, f"{command}_loan", external_id)
 
     def _find(self, path: str, purpose: str, subject: str) -> Json | None:
         try:
@@ -256,8 +274,9 @@ class FineractClient:
         purpose: str,
         *,
         subject: str | None = None,
-        body: Json | None = None,
+        body: Any = None,
         idempotency_key: str | None = None,
+        shown_path: str | None = None,
     ) -> Answer:
         """One attempt, audited."""
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
@@ -265,10 +284,11 @@ class FineractClient:
         base_url = self._base_url.removesuffix(_API_ROOT) if path == _HEALTH else self._base_url
         answer = self._exchange(method, base_url + path, body, headers)
         duration = round((time.perf_counter() - started) * 1000)
-        self._audit.record(Call(purpose, method, path, answer, duration, subject, idempotency_key, body))
+        call = Call(purpose, method, shown_path or path, answer, duration, subject, idempotency_key, body)
+        self._audit.record(call)
         return answer
 
-    def _exchange(self, method: str, url: str, body: Json | None, headers: dict[str, str]) -> Answer:
+    def _exchange(self, method: str, url: str, body: Any, headers: dict[str, str]) -> Answer:
         data = None if body is None else exact_json.dumps(body).encode()
         if data is not None:
             headers = {**headers, "Content-Type": "application/json"}
@@ -284,7 +304,7 @@ class FineractClient:
 
 
 def _dated(fields: Mapping[str, Any]) -> Json:
-    return {**fields, **_FORMATS}
+    return {**fields, **FORMATS}
 
 
 def _from_cache(response: requests.Response) -> bool:

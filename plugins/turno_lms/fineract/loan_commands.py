@@ -1,6 +1,6 @@
-"""Writes to a loan beside repayments: waivers, credits, write-offs and their undoing, each under an external id of ours.
+"""Writes to a loan beside repayments: waivers, credits, write-offs and their undoing, each under an external id.
 
-A command is what is sent; `found` says what a look-up by its external id means. Facts: the Fineract contract, 4.3 to 4.6.
+A command is what is sent; `found` says what a look-up by its external id means. Facts: the Fineract contract.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from turno_lms.fineract.answers import Answer
-from turno_lms.fineract.paths import FORMATS, loan_path, transaction_path
+from turno_lms.fineract.client import FORMATS, FineractClient, loan_path, transaction_path
 from turno_lms.fineract.repayments import Finding, Repayment, finding, iso_date
 
 _NO_PAYMENT_TYPE = 0
@@ -18,7 +18,7 @@ _NO_PAYMENT_TYPE = 0
 
 @dataclass(frozen=True)
 class LoanCommand:
-    """One write. `amount` (rupees) is what its transaction must be of; `is_dated_by_us` is False where Fineract dates it."""
+    """One write. `amount` (rupees) is what its transaction must be of; some transactions Fineract dates itself."""
 
     purpose: str
     loan_external_id: str
@@ -93,6 +93,18 @@ def undo_charge_off(command: LoanCommand) -> LoanCommand:
     body = {"reversalExternalId": f"{command.external_id}-u"}
     return replace(
         command, purpose="undo_charge-off", path=_command_path(command, "undo-charge-off"), body=body
+    )
+
+
+def send(client: FineractClient, command: LoanCommand, idempotency_key: str) -> Answer:
+    """Send a command once and return whatever came back; raises nothing, the caller's ledger judges."""
+    return client.send(
+        command.method,
+        command.path,
+        dict(command.body),
+        purpose=command.purpose,
+        subject=command.external_id,
+        idempotency_key=idempotency_key,
     )
 
 

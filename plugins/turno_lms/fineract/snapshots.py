@@ -64,6 +64,11 @@ def snapshot_loans(conn: WarehouseConnection, client: FineractClient, run: RunCo
     return SnapshotReport(loans, changed)
 
 
+def snapshot_loan(conn: WarehouseConnection, loan: Json, run: RunContext) -> bool:
+    """Append one loan as it was just read, if it changed; in the caller's transaction. True if it did."""
+    return bool(_append_changed(conn, [loan], run))
+
+
 def _append_changed(conn: WarehouseConnection, page: list[Json], run: RunContext) -> int:
     latest = {row["fineract_loan_id"]: row for row in conn.execute(_LATEST, ([loan["id"] for loan in page],))}
     rows: list[tuple[Any, ...]] = []

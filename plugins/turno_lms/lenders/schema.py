@@ -37,6 +37,7 @@ from turno_lms.lenders.formats import (
     LayoutRule,
     Section,
 )
+from turno_lms.lenders.los import LoanOperations
 from turno_lms.lenders.parts import Name, Part, Text, wrong
 from turno_lms.lenders.patterns import Pattern
 from turno_lms.lenders.resolutions import Resolutions
@@ -53,7 +54,7 @@ PostingPolicy = Literal["at_once", "after_recon", "never"]
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
 
 FILE_CHANNEL = "file:"
-RESERVED_PREFIXES = ("archive/", "umrn/")
+RESERVED_PREFIXES = ("archive/", "umrn/", "los/")
 
 
 @cache
@@ -96,7 +97,7 @@ class S3Place(Part):
     @classmethod
     def _not_ours(cls, prefix: str) -> str:
         if prefix.startswith(RESERVED_PREFIXES):
-            raise ValueError(f"{' and '.join(RESERVED_PREFIXES)} hold our own objects")
+            raise ValueError(f"{', '.join(RESERVED_PREFIXES)} hold our own objects")
         return prefix
 
 
@@ -336,6 +337,7 @@ class Lender(Part):
     files: dict[Name, FileKind] = {}
     gateways: dict[Gateway, GatewayRules] = {}
     resolutions: Resolutions = Resolutions()
+    los: LoanOperations = LoanOperations()
 
     @property
     def canonical_content(self) -> str:

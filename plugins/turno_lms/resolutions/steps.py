@@ -189,7 +189,7 @@ def _try_step(walk: Walk, row: Row, lease: Lease) -> Progress:
         _mark(walk, row, lease, StepState.REFUSED, error=obstacle)
         return Progress(StepsEnd.REFUSED, f"step {row['position']} {row['kind']}: {obstacle}")
     row = _mark(walk, row, lease, StepState.SENT)
-    answer = walk.client.send_command(command, idempotency_key(row["external_id"], row["attempt"]))
+    answer = loan_commands.send(walk.client, command, idempotency_key(row["external_id"], row["attempt"]))
     return _judge(walk, row, lease, command, answer)
 
 
@@ -349,9 +349,8 @@ def _try_undo(walk: Walk, row: Row, lease: Lease) -> Progress:
             return _waiting(f"step {row['position']} may still run in Fineract: look again in {left} s")
         return _undone(walk, row, lease)
     if found is Finding.SAME:
-        answer = walk.client.send_command(
-            _undo_command(command, row), f"{row['external_id']}-u{uuid4().hex[:6]}"
-        )
+        undoing = _undo_command(command, row)
+        answer = loan_commands.send(walk.client, undoing, f"{row['external_id']}-u{uuid4().hex[:6]}")
         if not answer.ok and judge(answer).verdict is Verdict.STOP_RUN:
             raise error_of(f"undo {command.purpose}", answer)
         found = loan_commands.found(_look(walk.client, command), command)

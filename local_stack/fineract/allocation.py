@@ -11,6 +11,8 @@ from typing import Final, Literal
 
 Component = Literal["penalty", "fee", "interest", "principal"]
 
+COMPONENTS: Final[tuple[Component, ...]] = ("penalty", "fee", "interest", "principal")
+
 STRATEGIES: Final[dict[str, tuple[Component, ...]]] = {
     "mifos-standard-strategy": ("penalty", "fee", "interest", "principal"),
     "interest-principal-penalties-fees-order-strategy": ("interest", "principal", "penalty", "fee"),
@@ -53,6 +55,7 @@ class Installment:
     due_date: date
     due: Portions
     paid: Portions = field(default_factory=Portions)
+    waived: Portions = field(default_factory=Portions)
     paid_in_advance: int = 0
     paid_late: int = 0
     met_on: date | None = None
@@ -60,10 +63,15 @@ class Installment:
     @property
     def outstanding(self) -> int:
         """What is still to be paid."""
-        return self.due.repaid - self.paid.repaid
+        return self.due.repaid - self.paid.repaid - self.waived.repaid
+
+    def owed(self, component: Component) -> int:
+        """What of one component is still to be paid."""
+        due, paid, waived = (getattr(sums, component) for sums in (self.due, self.paid, self.waived))
+        return int(due - paid - waived)
 
     def unpaid(self) -> "Installment":
-        """The installment as it was before any money came."""
+        """The installment as it was before any money or waiver came."""
         return Installment(self.number, self.from_date, self.due_date, self.due)
 
 
@@ -71,15 +79,7 @@ def unpaid(installments: Iterable[Installment]) -> Portions:
     """What is still to be paid of these installments, by what it is."""
     left = Portions()
     for installment in installments:
-        due, paid = installment.due, installment.paid
-        left = left.plus(
-            Portions(
-                due.principal - paid.principal,
-                due.interest - paid.interest,
-                due.fee - paid.fee,
-                due.penalty - paid.penalty,
-            )
-        )
+        left = left.plus(Portions(**{each: installment.owed(each) for each in COMPONENTS}))
     return left
 
 
@@ -100,8 +100,7 @@ def allocate(
 def _take(installment: Installment, paise: int, order: tuple[Component, ...]) -> Portions:
     taken: dict[str, int] = {}
     for component in order:
-        owed: int = getattr(installment.due, component) - getattr(installment.paid, component)
-        taken[component] = min(owed, paise)
+        taken[component] = min(installment.owed(component), paise)
         paise -= taken[component]
     return Portions(**taken)
 
@@ -113,5 +112,31 @@ def _pay(installment: Installment, paid: Portions, on: date) -> Installment:
         paid=total,
         paid_in_advance=installment.paid_in_advance + (paid.repaid if on < installment.due_date else 0),
         paid_late=installment.paid_late + (paid.repaid if on > installment.due_date else 0),
-        met_on=on if total.repaid == installment.due.repaid else None,
+        met_on=on if total.repaid + installment.waived.repaid == installment.due.repaid else None,
     )
+
+
+def waive(
+    installments: Sequence[Installment], paise: int, on: date, component: Component, falling_due: date
+) -> tuple[list[Installment], Portions]:
+    """The installments after up to `paise` of one component were waived, and what was waived.
+
+    The first one that is due on or after `falling_due` comes first.
+    """
+    left = paise
+    after: list[Installment] = []
+    for installment in installments:
+        part = 0 if installment.due_date < falling_due else min(installment.owed(component), left)
+        after.append(_waive(installment, component, part, on) if part else installment)
+        left -= part
+    return after, _of(component, paise - left)
+
+
+def _waive(installment: Installment, component: Component, paise: int, on: date) -> Installment:
+    waived = replace(installment, waived=installment.waived.plus(_of(component, paise)))
+    return replace(waived, met_on=waived.met_on if waived.outstanding else on)
+
+
+def _of(component: Component, paise: int) -> Portions:
+    amounts: dict[str, int] = {component: paise}
+    return Portions(**amounts)

@@ -12,6 +12,7 @@ from typing import Final
 from local_stack.fineract import enums, errors, loan_records, wire
 from local_stack.fineract.allocation import Installment, Portions
 from local_stack.fineract.body import FORMAT_FIELDS, Body, Checks, settled
+from local_stack.fineract.enums import LoanStatus, TransactionType
 from local_stack.fineract.loan_records import Loan
 from local_stack.fineract.operations import Answer, Target, result
 from local_stack.fineract.store import DuplicateError, Store
@@ -188,20 +189,51 @@ def with_charges(installments: Sequence[Installment], charges: Iterable[LoanChar
     return spread
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a charge is paid and waived, in paise."""
+
+    paid: int
+    waived: int
+    outstanding: int
+
+
+def standing_of(store: Store, loan_id: int) -> dict[int, Standing]:
+    """How each charge of a loan stands; what its installments took for charges pays the first due first."""
+    installments = loan_records.installments_of(store, loan_id)
+    left = {False: sum(i.paid.fee for i in installments), True: sum(i.paid.penalty for i in installments)}
+    found: dict[int, Standing] = {}
+    for charge in charges_of(store, loan_id):
+        waived = _waived(store, charge)
+        paid = min(charge.amount - waived, left[charge.penalty])
+        left[charge.penalty] -= paid
+        found[charge.id] = Standing(paid, waived, charge.amount - waived - paid)
+    return found
+
+
+def _waived(store: Store, charge: LoanCharge) -> int:
+    found = store.row(
+        "select coalesce(sum(amount), 0) as paise from loan_transaction"
+        " where loan_charge_id = ? and type = ? and not manually_reversed and not replaced",
+        charge.id,
+        TransactionType.CHARGE_WAIVER,
+    )
+    return int(found["paise"]) if found else 0
+
+
 def views(store: Store, loan_id: int) -> list[Answer]:
-    """The charges of a loan as answers show them; what its installments took for charges pays the first due first."""
-    charges = charges_of(store, loan_id)
-    paid = loan_records.installments_of(store, loan_id)
-    left = {False: sum(i.paid.fee for i in paid), True: sum(i.paid.penalty for i in paid)}
-    shown = []
-    for charge in charges:
-        taken = min(charge.amount, left[charge.penalty])
-        left[charge.penalty] -= taken
-        shown.append(_charge(charge, taken))
-    return shown
+    """The charges of a loan as answers show them."""
+    standing = standing_of(store, loan_id)
+    loan = loan_records.require_loan(store, loan_id)
+    written_off = loan.status is LoanStatus.WRITTEN_OFF
+    return [
+        _charge(charge, standing[charge.id], is_written_off=written_off)
+        for charge in charges_of(store, loan_id)
+    ]
 
 
-def _charge(charge: LoanCharge, paid: int) -> Answer:
+def _charge(charge: LoanCharge, standing: Standing, *, is_written_off: bool) -> Answer:
+    left = standing.outstanding
     return {
         "id": charge.id,
         "chargeId": charge.charge_id,
@@ -214,12 +246,12 @@ def _charge(charge: LoanCharge, paid: int) -> Answer:
         "chargeCalculationType": enums.option(_FLAT, "chargeCalculationType.flat", "Flat"),
         "dueDate": wire.day(charge.due_date),
         "amount": wire.rupees(charge.amount),
-        "amountPaid": wire.rupees(paid),
-        "amountWaived": wire.rupees(0),
-        "amountWrittenOff": wire.rupees(0),
-        "amountOutstanding": wire.rupees(charge.amount - paid),
-        "paid": paid == charge.amount,
-        "waived": False,
+        "amountPaid": wire.rupees(standing.paid),
+        "amountWaived": wire.rupees(standing.waived),
+        "amountWrittenOff": wire.rupees(left if is_written_off else 0),
+        "amountOutstanding": wire.rupees(0 if is_written_off else left),
+        "paid": standing.paid == charge.amount,
+        "waived": bool(standing.waived) and not left,
     }
 
 

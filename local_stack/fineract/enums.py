@@ -54,8 +54,13 @@ class TransactionType(IntEnum):
 
     DISBURSEMENT = 1
     REPAYMENT = 2
+    INTEREST_WAIVER = 4
     WRITE_OFF = 6
     RECOVERY = 8
+    CHARGE_WAIVER = 9
+    GOODWILL_CREDIT = 23
+    CHARGE_ADJUSTMENT = 26
+    CHARGE_OFF = 27
 
 
 class ClientStatus(IntEnum):
@@ -64,6 +69,17 @@ class ClientStatus(IntEnum):
     PENDING = 100
     ACTIVE = 300
 
+
+LOWERING: Final = frozenset(
+    {
+        TransactionType.REPAYMENT,
+        TransactionType.INTEREST_WAIVER,
+        TransactionType.CHARGE_WAIVER,
+        TransactionType.GOODWILL_CREDIT,
+        TransactionType.CHARGE_ADJUSTMENT,
+    }
+)
+"""What lowers a loan's dues, and is applied anew when something before it changes."""
 
 REPAYABLE: Final = frozenset({LoanStatus.ACTIVE, LoanStatus.CLOSED, LoanStatus.OVERPAID})
 
@@ -85,6 +101,11 @@ _TRANSACTION_TYPES: Final = {
     TransactionType.DISBURSEMENT: ("loanTransactionType.disbursement", "Disbursement"),
     TransactionType.REPAYMENT: ("loanTransactionType.repayment", "Repayment"),
     TransactionType.WRITE_OFF: ("loanTransactionType.writeOff", "Close (as written-off)"),
+    TransactionType.INTEREST_WAIVER: ("loanTransactionType.waiver", "Waive interest"),
+    TransactionType.CHARGE_WAIVER: ("loanTransactionType.waiveCharges", "Waive loan charges"),
+    TransactionType.GOODWILL_CREDIT: ("loanTransactionType.goodwillCredit", "Goodwill Credit"),
+    TransactionType.CHARGE_ADJUSTMENT: ("loanTransactionType.chargeAdjustment", "Charge Adjustment"),
+    TransactionType.CHARGE_OFF: ("loanTransactionType.chargeOff", "Charge-off"),
     TransactionType.RECOVERY: ("loanTransactionType.recoveryRepayment", "Repayment (after write-off)"),
 }
 _FREQUENCIES: Final = {

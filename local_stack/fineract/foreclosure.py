@@ -21,7 +21,7 @@ from local_stack.fineract import (
     settings,
     wire,
 )
-from local_stack.fineract.allocation import Installment, Portions, allocate
+from local_stack.fineract.allocation import Installment, Portions, unpaid
 from local_stack.fineract.body import FORMAT_FIELDS, Body, Checks, settled
 from local_stack.fineract.enums import LoanStatus, TransactionType
 from local_stack.fineract.loan_records import Loan
@@ -132,18 +132,8 @@ def _interest(running: Installment, on: date) -> int:
 
 
 def _owed(store: Store, loan: Loan, remaining: list[Installment]) -> Portions:
-    """What of the remaining schedule the repayments so far do not cover."""
+    """What of the remaining schedule the repayments, credits and waivers so far do not cover."""
     after = remaining
-    for repayment in loan_records.live_repayments(store, loan.id):
-        after, _ = allocate(after, repayment.amount, repayment.on, loan.terms.order)
-    owed = Portions()
-    for each in after:
-        owed = owed.plus(
-            Portions(
-                each.due.principal - each.paid.principal,
-                each.due.interest - each.paid.interest,
-                each.due.fee - each.paid.fee,
-                each.due.penalty - each.paid.penalty,
-            )
-        )
-    return owed
+    for transaction in loan_records.live_repayments(store, loan.id):
+        after, _ = repayments.lower(store, loan, after, transaction)
+    return unpaid(after)

@@ -11,6 +11,7 @@ import msgspec
 from local_stack.fineract import errors
 from local_stack.fineract.allocation import STRATEGIES, Component, Installment, Portions
 from local_stack.fineract.enums import (
+    LOWERING,
     Amortization,
     Frequency,
     InterestMethod,
@@ -123,6 +124,7 @@ class Transaction:
     reversal_external_id: str | None = None
     manually_reversed: bool = False
     reversed_on: date | None = None
+    loan_charge_id: int | None = None
 
 
 def id_of_loan(store: Store, external_id: str) -> int:
@@ -260,6 +262,7 @@ def installments_of(store: Store, loan_id: int) -> list[Installment]:
             due_date=date.fromisoformat(row["due_date"]),
             due=Portions(row["principal"], row["interest"], row["fee"], row["penalty"]),
             paid=Portions(row["principal_paid"], row["interest_paid"], row["fee_paid"], row["penalty_paid"]),
+            waived=Portions(0, row["interest_waived"], row["fee_waived"], row["penalty_waived"]),
             paid_in_advance=row["paid_in_advance"],
             paid_late=row["paid_late"],
             met_on=_date(row["met_on"]),
@@ -271,11 +274,11 @@ def installments_of(store: Store, loan_id: int) -> list[Installment]:
 def save_paid(
     store: Store, loan_id: int, before: Sequence[Installment], after: Sequence[Installment]
 ) -> None:
-    """Write what has been paid towards the installments that changed."""
+    """Write what has been paid towards and waived of the installments that changed."""
     store.run_many(
         """
         update installment set principal_paid = ?, interest_paid = ?, fee_paid = ?, penalty_paid = ?,
-            paid_in_advance = ?, paid_late = ?, met_on = ?
+            interest_waived = ?, fee_waived = ?, penalty_waived = ?, paid_in_advance = ?, paid_late = ?, met_on = ?
         where loan_id = ? and number = ?
         """,
         [
@@ -284,6 +287,9 @@ def save_paid(
                 new.paid.interest,
                 new.paid.fee,
                 new.paid.penalty,
+                new.waived.interest,
+                new.waived.fee,
+                new.waived.penalty,
                 new.paid_in_advance,
                 new.paid_late,
                 _text(new.met_on),
@@ -301,8 +307,8 @@ def add_transaction(store: Store, draft: Transaction) -> int:
     return store.run(
         """
         insert into loan_transaction (loan_id, type, date, submitted_on, amount, principal, interest, fee, penalty,
-            overpayment, balance, external_id, payment, replays)
-        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            overpayment, balance, external_id, payment, replays, loan_charge_id)
+        values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         draft.loan_id,
         draft.kind,
@@ -314,6 +320,7 @@ def add_transaction(store: Store, draft: Transaction) -> int:
         draft.external_id,
         None if draft.payment is None else msgspec.json.encode(draft.payment).decode(),
         draft.replays,
+        draft.loan_charge_id,
     )
 
 
@@ -360,11 +367,11 @@ def transactions_of(store: Store, loan_id: int) -> list[Transaction]:
 
 
 def live_repayments(store: Store, loan_id: int) -> list[Transaction]:
-    """The repayments that count, in the order they are applied."""
+    """What lowers the dues and counts, repayments, credits and waivers, in the order they are applied."""
     return [
         transaction
         for transaction in transactions_of(store, loan_id)
-        if transaction.kind is TransactionType.REPAYMENT and not transaction.manually_reversed
+        if transaction.kind in LOWERING and not transaction.manually_reversed
     ]
 
 
@@ -379,15 +386,21 @@ def recovered_on(store: Store, loan_id: int) -> int:
     return int(found["paise"]) if found else 0
 
 
-def last_repaid_on(store: Store, loan_id: int) -> date | None:
-    """The date of the latest repayment that counts."""
-    found = store.row(
-        "select max(date) as latest from loan_transaction"
-        " where loan_id = ? and type = ? and not replaced and not manually_reversed",
-        loan_id,
-        TransactionType.REPAYMENT,
+def charged_off_on(store: Store, loan_id: int) -> date | None:
+    """The date of the charge-off that stands."""
+    return max(
+        (
+            transaction.on
+            for transaction in transactions_of(store, loan_id)
+            if transaction.kind is TransactionType.CHARGE_OFF and not transaction.manually_reversed
+        ),
+        default=None,
     )
-    return _date(found["latest"]) if found else None
+
+
+def last_repaid_on(store: Store, loan_id: int) -> date | None:
+    """The date of the latest repayment, credit or waiver that counts."""
+    return max((transaction.on for transaction in live_repayments(store, loan_id)), default=None)
 
 
 def require_transaction(store: Store, loan_id: int, transaction_id: int) -> Transaction:
@@ -417,6 +430,7 @@ def transaction_of(row: sqlite3.Row) -> Transaction:
         manually_reversed=bool(row["manually_reversed"]),
         reversed_on=_date(row["reversed_on"]),
         replays=row["replays"],
+        loan_charge_id=row["loan_charge_id"],
         payment=None if row["payment"] is None else msgspec.json.decode(row["payment"], type=Payment),
     )
 

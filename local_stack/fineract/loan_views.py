@@ -107,6 +107,7 @@ def _account(store: Store, loan: Loan, installments: list[Installment]) -> Answe
     product = products.require(store, loan.product_id)
     details = products.details(product)
     terms = loan.terms
+    charged_off = loan_records.charged_off_on(store, loan.id)
     answer: Answer = {
         "id": loan.id,
         "accountNo": loan.account_no,
@@ -140,9 +141,9 @@ def _account(store: Store, loan: Loan, installments: list[Installment]) -> Answe
         "transactionProcessingStrategyCode": terms.strategy,
         "daysInYearType": enums.days_in_year(terms.days_in_year),
         "graceOnPrincipalPayment": terms.principal_grace,
-        "timeline": _timeline(loan, installments),
+        "timeline": _timeline(loan, installments, charged_off),
         "isNPA": False,
-        "chargedOff": False,
+        "chargedOff": charged_off is not None,
         "fraud": False,
     }
     if charges.is_foreclosed(store, loan.id):
@@ -153,7 +154,7 @@ def _account(store: Store, loan: Loan, installments: list[Installment]) -> Answe
     return answer
 
 
-def _timeline(loan: Loan, installments: list[Installment]) -> Answer:
+def _timeline(loan: Loan, installments: list[Installment], charged_off: date | None) -> Answer:
     dates = {
         "submittedOnDate": loan.submitted_on,
         "approvedOnDate": loan.approved_on,
@@ -164,6 +165,7 @@ def _timeline(loan: Loan, installments: list[Installment]) -> Answer:
         "withdrawnOnDate": loan.withdrawn_on,
         "closedOnDate": loan.closed_on,
         "writeOffOnDate": loan.closed_on if _is_written_off(loan) else None,
+        "chargedOffOnDate": charged_off,
     }
     return {name: wire.day(on) for name, on in dates.items() if on is not None}
 
@@ -197,7 +199,7 @@ def _summary(
 ) -> Answer:
     due, paid = _sum(i.due for i in installments), _sum(i.paid for i in installments)
     outstanding, written_off = _left(loan, installments)
-    late = unpaid(overdue)
+    late, waived = unpaid(overdue), _sum(i.waived for i in installments)
     cost = due.repaid - due.principal
     answer: Answer = {
         "currency": products.currency(currency),
@@ -208,8 +210,11 @@ def _summary(
         "totalExpectedRepayment": wire.rupees(due.repaid),
         "totalRepayment": wire.rupees(paid.repaid),
         "totalExpectedCostOfLoan": wire.rupees(cost),
-        "totalCostOfLoan": wire.rupees(cost),
-        "totalWaived": wire.rupees(0),
+        "totalCostOfLoan": wire.rupees(cost - waived.repaid),
+        "interestWaived": wire.rupees(waived.interest),
+        "feeChargesWaived": wire.rupees(waived.fee),
+        "penaltyChargesWaived": wire.rupees(waived.penalty),
+        "totalWaived": wire.rupees(waived.repaid),
         "totalWrittenOff": wire.rupees(written_off.repaid),
         "totalOutstanding": wire.rupees(outstanding.repaid),
         "totalOverdue": wire.rupees(late.repaid),
@@ -243,7 +248,7 @@ def _schedule(loan: Loan, installments: list[Installment], today: date) -> Answe
         "totalInterestCharged": wire.rupees(due.interest),
         "totalFeeChargesCharged": wire.rupees(due.fee),
         "totalPenaltyChargesCharged": wire.rupees(due.penalty),
-        "totalWaived": wire.rupees(0),
+        "totalWaived": wire.rupees(sum(i.waived.repaid for i in installments)),
         "totalWrittenOff": wire.rupees(written_off.repaid),
         "totalRepaymentExpected": wire.rupees(due.repaid),
         "totalRepayment": wire.rupees(paid.repaid),
@@ -277,7 +282,7 @@ def _period(
         "totalPaidForPeriod": wire.rupees(installment.paid.repaid),
         "totalPaidInAdvanceForPeriod": wire.rupees(installment.paid_in_advance),
         "totalPaidLateForPeriod": wire.rupees(installment.paid_late),
-        "totalWaivedForPeriod": wire.rupees(0),
+        "totalWaivedForPeriod": wire.rupees(installment.waived.repaid),
         "totalWrittenOffForPeriod": wire.rupees(written_off.repaid),
         "totalOutstandingForPeriod": wire.rupees(left),
         "totalOverdue": wire.rupees(left if installment.due_date < today else 0),
@@ -288,7 +293,7 @@ def _period(
     for part, name in _COMPONENTS:
         answer[f"{name}Due"] = wire.rupees(getattr(installment.due, part))
         answer[f"{name}Paid"] = wire.rupees(getattr(installment.paid, part))
-        answer[f"{name}Waived"] = wire.rupees(0)
+        answer[f"{name}Waived"] = wire.rupees(getattr(installment.waived, part))
         answer[f"{name}WrittenOff"] = wire.rupees(getattr(written_off, part))
         answer[f"{name}Outstanding"] = wire.rupees(getattr(outstanding, part))
     return answer

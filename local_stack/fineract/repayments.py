@@ -1,11 +1,13 @@
-"""Repayments: posting, undoing and adjusting, with Fineract's replay of later transactions."""
+"""Repayments: posting, undoing and adjusting, with Fineract's replay of later transactions, credits and waivers among
+them.
+"""
 
 from dataclasses import replace
 from datetime import date
 from typing import Final
 
-from local_stack.fineract import clients, errors, loan_records, loans, settings, wire
-from local_stack.fineract.allocation import Installment, Portions, allocate
+from local_stack.fineract import charges, clients, errors, loan_records, loans, settings, wire
+from local_stack.fineract.allocation import Component, Installment, Portions, allocate, waive
 from local_stack.fineract.body import FORMAT_FIELDS, Body, Checks, settled
 from local_stack.fineract.enums import REPAYABLE, LoanStatus, TransactionType
 from local_stack.fineract.loan_records import Loan, Transaction
@@ -20,6 +22,8 @@ FIELDS: Final = FORMAT_FIELDS | {
     "paymentTypeId",
     *loans.PAYMENT_REFERENCES,
 }
+_CREDITS: Final = frozenset({TransactionType.GOODWILL_CREDIT, TransactionType.CHARGE_ADJUSTMENT})
+_ADJUSTABLE: Final = _CREDITS | {TransactionType.REPAYMENT, TransactionType.INTEREST_WAIVER}
 _ECHOED: Final = ("transactionDate", "locale", "dateFormat", "note", "externalId", "paymentTypeId")
 
 
@@ -49,7 +53,7 @@ def adjust(store: Store, target: Target, body: Body) -> Answer:
     if store.row("select 1 from foreclosed_loan where loan_id = ?", loan.id):
         code = "error.msg.loan.cannot.be.reopened.as.it.is.foreclosured"
         raise errors.domain_rule(code, "Loan cannot be reopened as it is foreclosured")
-    _check_reversible(transaction)
+    _check_reversible(transaction, amount)
     check_date(store, loan, on)
     _reverse(store, transaction, body.text("reversalExternalId"))
     if not amount:
@@ -83,8 +87,13 @@ def check_date(store: Store, loan: Loan, on: date) -> None:
         raise errors.domain_rule(code, "The transaction date cannot be in the future.")
 
 
-def _check_reversible(transaction: Transaction) -> None:
-    if transaction.kind is TransactionType.REPAYMENT and transaction.reversed_on is None:
+def _check_reversible(transaction: Transaction, amount: int) -> None:
+    if transaction.kind in _CREDITS and amount:
+        code = "error.msg.loan.transaction.adjustment.of.credit.is.not.allowed"
+        raise errors.domain_rule(code, "A credit can be undone, its amount cannot be changed.")
+    if transaction.kind is TransactionType.INTEREST_WAIVER and amount:
+        raise errors.NotProvidedError("the stand-in undoes a waiver of interest, it changes none")
+    if transaction.kind in _ADJUSTABLE and transaction.reversed_on is None:
         return
     kinds = "repayment.or.waiver.or.creditbalancerefund.transactions"
     code = f"error.msg.loan.transaction.adjustment.is.only.allowed.to.{kinds}"
@@ -116,12 +125,14 @@ def _post(store: Store, loan: Loan, on: date, amount: int, body: Body) -> int:
 
 
 def replay(store: Store, loan: Loan, on: date, newest: int | None = None) -> None:
-    """Apply every repayment again in date order. One that now pays something else is put anew, under a new id."""
+    """Apply everything that lowers the dues again in date order. What now pays something else is put anew, under a new
+    id.
+    """
     before = loan_records.installments_of(store, loan.id)
     installments = [installment.unpaid() for installment in before]
     overpaid = 0
     for transaction in loan_records.live_repayments(store, loan.id):
-        installments, portions = allocate(installments, transaction.amount, transaction.on, loan.terms.order)
+        installments, portions = lower(store, loan, installments, transaction)
         overpaid += portions.overpayment
         balance = _principal_left(installments)
         if transaction.id == newest or transaction.portions == portions:
@@ -130,6 +141,22 @@ def replay(store: Store, loan: Loan, on: date, newest: int | None = None) -> Non
             _put_anew(store, transaction, portions, balance)
     loan_records.save_paid(store, loan.id, before, installments)
     _settle_status(store, loan, installments, overpaid, on)
+
+
+def lower(
+    store: Store, loan: Loan, installments: list[Installment], transaction: Transaction
+) -> tuple[list[Installment], Portions]:
+    """The installments after one transaction, and what of them it paid or waived."""
+    amount, on = transaction.amount, transaction.on
+    if transaction.kind is TransactionType.INTEREST_WAIVER:
+        return waive(installments, amount, on, "interest", installments[0].due_date)
+    if transaction.kind is TransactionType.CHARGE_WAIVER:
+        charge = next(
+            each for each in charges.charges_of(store, loan.id) if each.id == transaction.loan_charge_id
+        )
+        component: Component = "penalty" if charge.penalty else "fee"
+        return waive(installments, amount, on, component, charge.due_date)
+    return allocate(installments, amount, on, loan.terms.order)
 
 
 def _put_anew(store: Store, old: Transaction, portions: Portions, balance: int) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from starlette.datastructures import QueryParams
 
 from local_stack.fineract import (
+    charge_offs,
     charges,
     clients,
     errors,
@@ -18,6 +19,7 @@ from local_stack.fineract import (
     products,
     repayments,
     settings,
+    waivers,
     write_offs,
 )
 from local_stack.fineract.body import Body
@@ -174,6 +176,19 @@ _TRANSACTION_COMMANDS: Final[Commands] = {
     "undowriteoff": Operation("undo_write_off", "UNDOWRITEOFF", "LOAN", write_offs.undo, needs_body=False),
     "recoverypayment": Operation("recovery", "RECOVERYPAYMENT", "LOAN", write_offs.recover),
     "foreclosure": Operation("foreclosure", "FORECLOSURE", "LOAN", foreclosure.foreclose),
+    "waiveinterest": Operation("waive_interest", "WAIVEINTERESTPORTION", "LOAN", waivers.waive_interest),
+    "goodwillcredit": Operation("goodwill_credit", "GOODWILLCREDIT", "LOAN", waivers.credit_goodwill),
+    "charge-off": Operation("charge_off", "CHARGEOFF", "LOAN", charge_offs.charge_off),
+    "undo-charge-off": Operation(
+        "undo_charge_off", "UNDOCHARGEOFF", "LOAN", charge_offs.undo, needs_body=False
+    ),
+}
+_LOAN_CHARGE_COMMANDS: Final[Commands] = {
+    "waive": Operation("waive_charge", "WAIVE", "LOANCHARGE", waivers.waive_charge, needs_body=False),
+    "adjustment": Operation("adjust_charge", "ADJUSTMENT", "LOANCHARGE", waivers.adjust_charge),
+}
+_UNDO_CHARGE_WAIVER: Final[Commands] = {
+    None: Operation("undo_charge_waiver", "UNDO", "WAIVECHARGE", waivers.undo_charge_waiver, needs_body=False)
 }
 _LOAN_CHARGES: Final[Commands] = {None: Operation("add_charge", "CREATE", "LOANCHARGE", loan_charges.add)}
 _ADJUSTMENT: Final[Commands] = {None: Operation("adjust_transaction", "ADJUST", "LOAN", repayments.adjust)}
@@ -196,10 +211,17 @@ def _of_loan(prefix: str) -> list[Resource]:
     return [
         Resource(prefix, View("get_loan", _loan), commands=_LOAN_COMMANDS),
         Resource(f"{prefix}/charges", View("list_loan_charges", _loan_charges), commands=_LOAN_CHARGES),
+        Resource(f"{prefix}/charges/{{resource_id:int}}", commands=_LOAN_CHARGE_COMMANDS),
         Resource(transactions, commands=_TRANSACTION_COMMANDS),
         Resource(f"{transactions}/template", View("transaction_template", _transaction_template)),
         Resource(f"{transactions}/{{resource_id:int}}", show, commands=_ADJUSTMENT),
         Resource(f"{transactions}/external-id/{{transaction_external_id}}", show, commands=_ADJUSTMENT),
+        Resource(f"{transactions}/{{resource_id:int}}", method="PUT", commands=_UNDO_CHARGE_WAIVER),
+        Resource(
+            f"{transactions}/external-id/{{transaction_external_id}}",
+            method="PUT",
+            commands=_UNDO_CHARGE_WAIVER,
+        ),
     ]
 
 

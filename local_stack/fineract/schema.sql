@@ -83,6 +83,9 @@ create table if not exists installment (
     interest_paid integer not null default 0,
     fee_paid integer not null default 0,
     penalty_paid integer not null default 0,
+    interest_waived integer not null default 0,
+    fee_waived integer not null default 0,
+    penalty_waived integer not null default 0,
     paid_in_advance integer not null default 0,
     paid_late integer not null default 0,
     met_on text,
@@ -109,7 +112,8 @@ create table if not exists loan_transaction (
     reversed_on text,
     replaced integer not null default 0,
     replays integer references loan_transaction (id),
-    payment text
+    payment text,
+    loan_charge_id integer
 );
 create index if not exists loan_transaction_of_loan on loan_transaction (loan_id, date, id);
 

@@ -28,6 +28,7 @@ class Tag(StrEnum):
     POSTING = "posting"
     GATEWAYS = "gateways"
     RECONCILIATION = "reconciliation"
+    RESOLUTIONS = "resolutions"
     MONEY = "moves-money"
     OPERATOR_FORM = "operator-form"
 

@@ -1,10 +1,10 @@
 """The steps of the DAGs that settle, write off and foreclose loans: forms, decisions, and the runs that carry them on.
 
-Here the areas meet: a resolution asks the posting ledger for its money through `_Desk`.
+Here the areas meet: a resolution asks the posting ledger for its money through `desk`.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -19,7 +19,7 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ApprovalState, ResolutionState
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.runs import current_run, text_param
-from turno_lms.resolutions.steps import Incoming, Walk
+from turno_lms.resolutions.steps import Walk
 from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
 
 log = logging.getLogger(__name__)
@@ -35,41 +35,16 @@ def today() -> date:
     return ist_date(datetime.now(UTC))
 
 
-class _Desk:
-    """The posting ledger, as resolutions use it: over the same connections, with the same rules."""
-
-    def __init__(self, conn: WarehouseConnection, client: Any, run: RunContext):
-        self._conn = conn
-        self._client = client
-        self._run = run
-
-    def unposted(self, loan_id: str) -> Sequence[Incoming]:
-        from turno_lms.posting.claim import unposted
-
-        return [Incoming(**row) for row in unposted(self._conn, loan_id)]
-
-    def post(self, loan_id: str) -> None:
-        from turno_lms.posting.claim import claim
-        from turno_lms.posting.worker import post_chunk
-
-        claim(self._conn, self._run)
-        post_chunk([loan_id], self._run, threads=THREADS, wait_limit=_PATIENCE_SECONDS)
-
-    def take_back(self, posting_key: str, business_date: date, reason: str) -> None:
-        from turno_lms.posting import reversals
-
-        try:
-            correction = reversals.Correction(business_date=business_date)
-            reversals.request_reversal(self._conn, posting_key, reason, self._run.actor, correction)
-        except reversals.ReversalError as under_way:  # asked for by an earlier run: carried out below
-            log.info("%s", under_way)
-        reversals.execute_reversals(self._conn, self._client, self._run)
-
-
 @contextmanager
 def _walk(run: RunContext) -> Iterator[Walk]:
+    from turno_lms.orchestration.desk import LedgerDesk
+    from turno_lms.posting.worker import post_chunk
+
+    def post_loan(loan_id: str) -> object:
+        return post_chunk([loan_id], run, threads=THREADS, wait_limit=_PATIENCE_SECONDS)
+
     with connect(autocommit=True) as conn, fineract_client(run) as client:
-        yield Walk(conn, client, run, _Desk(conn, client, run))
+        yield Walk(conn, client, run, LedgerDesk(conn, client, run, post_loan))
 
 
 @contextmanager
@@ -121,7 +96,7 @@ def _record(decide: Callable[[WarehouseConnection, RunContext, bool], ApprovalSt
 
 
 def quote_settlement() -> dict[str, Any]:
-    """Quote the loan of the form, check it against the policy, record the request, and return what the approver sees."""
+    """Quote the loan of the form, check it against the policy, record the request; returns what the approver sees."""
     from turno_lms.resolutions import settlements
     from turno_lms.resolutions.forms import read_settlement
 

@@ -9,7 +9,7 @@ from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ResolutionState
 from turno_lms.fineract.errors import FineractConfigurationError, FineractError
-from turno_lms.fineract.snapshots import loan_addresses
+from turno_lms.fineract.snapshots import loan_addresses, snapshot_loan
 from turno_lms.resolutions import books
 from turno_lms.resolutions.books import Book
 from turno_lms.resolutions.journal import note
@@ -71,6 +71,7 @@ def _verify(walk: Walk, book: Book, ref: str, end_state: Callable[[Row], EndStat
         return
     with walk.conn.transaction():
         row = books.read(walk.conn, book, ref, lock=True)
+        snapshot_loan(walk.conn, loan or {}, walk.run)  # so that the loan master knows at once, and shows no drift
         if row["state"] == ResolutionState.EXECUTING:
             ended = {"fineract_status": status, "fineract_outstanding": outstanding}
             books.move(walk.conn, book, row, ResolutionState.DONE, walk.run, **ended)
@@ -83,7 +84,11 @@ def _undo(walk: Walk, book: Book, ref: str, end: ResolutionState) -> None:
     if progress.end is not StepsEnd.DONE:
         note(walk.conn, ref, row["loan_id"], "undoing waits", walk.run, reason=progress.reason)
         return
+    address = loan_addresses(walk.conn, [row["loan_id"]])[row["loan_id"]]
+    loan = walk.client.find_loan(address.external_id)
     with walk.conn.transaction():
+        if loan:
+            snapshot_loan(walk.conn, loan, walk.run)
         row = books.read(walk.conn, book, ref, lock=True)
         if row["state"] not in {ResolutionState.COMPENSATING, ResolutionState.UNDOING}:
             return

@@ -79,7 +79,8 @@ def unpaid(installments: Iterable[Installment]) -> Portions:
     """What is still to be paid of these installments, by what it is."""
     left = Portions()
     for installment in installments:
-        left = left.plus(Portions(**{each: installment.owed(each) for each in COMPONENTS}))
+        owed: dict[str, int] = {component: installment.owed(component) for component in COMPONENTS}
+        left = left.plus(Portions(**owed))
     return left
 
 

@@ -117,6 +117,8 @@ def _execute(walk: Walk, ref: str, today: date) -> None:
     conn = walk.conn
     with conn.transaction():
         row = books.read(conn, BOOK, ref, lock=True)
+        if row["state"] != ResolutionState.ACCEPTED:
+            return  # another run has begun it
         take_turn(conn, row["loan_id"])
         if row["quoted_on"] != today:
             reason = f"quoted on {row['quoted_on']}: a quote holds on its day alone"

@@ -274,6 +274,8 @@ def _execute(walk: Walk, ref: str, today: date) -> None:
     conn = walk.conn
     with conn.transaction():
         row = books.read(conn, BOOK, ref, lock=True)
+        if row["state"] != ResolutionState.ACCEPTED:
+            return  # another run has begun it
         take_turn(conn, row["loan_id"])
         waits_for = _waits_for(conn, row)
         if waits_for:

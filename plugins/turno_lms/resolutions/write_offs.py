@@ -262,6 +262,8 @@ def _execute(walk: Walk, ref: str, today: date) -> None:
     conn = walk.conn
     with conn.transaction():
         row = books.read(conn, BOOK, ref, lock=True)
+        if row["state"] != ResolutionState.ACCEPTED:
+            return  # another run has begun it
         take_turn(conn, row["loan_id"])
         on_its_way = money_on_its_way(conn, row["loan_id"], ref)
         if on_its_way:

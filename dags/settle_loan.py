@@ -20,9 +20,8 @@ its own days. Instalments are lines such as `2026-02-05 5000.00`; a missed one l
 
 from typing import Any
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, Param, task
 
 from turno_lms.orchestration import resolutions
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
@@ -62,10 +61,10 @@ with DAG(
         """Fineract's figures, the split, the band; recorded and shown to the approver."""
         return resolutions.quote_settlement()
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
-    def record_decision(asked: dict[str, Any]) -> str:
+    @task
+    def record_decision(asked: dict[str, Any], answer: Any) -> str:
         """Store who answered, and what; nobody's answer is none."""
-        return resolutions.decide_settlement(asked["ref"])
+        return resolutions.decide_settlement(asked["ref"], answer)
 
     @task(pool=Pool.FINERACT_WRITE, execution_timeout=LONG)
     def accept(asked: dict[str, Any]) -> dict[str, Any]:
@@ -73,13 +72,15 @@ with DAG(
         return resolutions.accept_settlement(asked["ref"])
 
     asked = quote()
-    approve = ApprovalOperator(
+    approve = HITLOperator(  # not an ApprovalOperator: that one forgets who rejected
         task_id="approve",
         subject="Settle a loan for {{ ti.xcom_pull('quote')['rupees'] }} rupees (band "
         "{{ ti.xcom_pull('quote')['band'] }}), asked for by {{ ti.xcom_pull('quote')['requested_by'] }}?",
         body="{{ ti.xcom_pull('quote')['preview'] }}",
-        defaults=["Reject"],
+        options=[resolutions.APPROVE, resolutions.REJECT],
+        defaults=[resolutions.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )
-    asked >> approve >> EmptyOperator(task_id="approved") >> record_decision(asked) >> accept(asked)
+    asked >> approve
+    record_decision(asked, approve.output) >> accept(asked)

@@ -15,9 +15,8 @@ success approves nothing: `undo` reads the approval itself.
 
 from typing import Any
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, Param, task
 
 from turno_lms.orchestration import resolutions
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
@@ -43,10 +42,10 @@ with DAG(
         """Record the wish; returns what the approver sees."""
         return resolutions.ask_to_undo_write_off()
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
-    def record_decision(asked: dict[str, Any]) -> str:
+    @task
+    def record_decision(asked: dict[str, Any], answer: Any) -> str:
         """Store who answered, and what; nobody's answer is none."""
-        return resolutions.decide_undo(asked["ref"])
+        return resolutions.decide_undo(asked["ref"], answer)
 
     @task(pool=Pool.FINERACT_WRITE, execution_timeout=LONG)
     def undo(asked: dict[str, Any]) -> dict[str, Any]:
@@ -54,12 +53,14 @@ with DAG(
         return resolutions.undo_write_off(asked["ref"])
 
     asked = ask()
-    approve = ApprovalOperator(
+    approve = HITLOperator(  # not an ApprovalOperator: that one forgets who rejected
         task_id="approve",
         subject="Take the write-off of loan {{ ti.xcom_pull('ask')['loan_id'] }} back?",
         body="{{ ti.xcom_pull('ask')['preview'] }}",
-        defaults=["Reject"],
+        options=[resolutions.APPROVE, resolutions.REJECT],
+        defaults=[resolutions.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )
-    asked >> approve >> EmptyOperator(task_id="approved") >> record_decision(asked) >> undo(asked)
+    asked >> approve
+    record_decision(asked, approve.output) >> undo(asked)

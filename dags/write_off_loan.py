@@ -16,9 +16,8 @@ mapping says so, writes off, and verifies the end. Money that comes in afterward
 
 from typing import Any
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import DAG, Param, TriggerRule, task
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import DAG, Param, task
 
 from turno_lms.orchestration import resolutions
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
@@ -57,10 +56,10 @@ with DAG(
         """Fineract's figures and the policy; recorded and shown to the approver."""
         return resolutions.check_write_offs()
 
-    @task(trigger_rule=TriggerRule.ALL_DONE)
-    def record_decision(asked: dict[str, Any]) -> str:
+    @task
+    def record_decision(asked: dict[str, Any], answer: Any) -> str:
         """Store who answered, and what; nobody's answer is none."""
-        return resolutions.decide_write_offs(asked["request_key"])
+        return resolutions.decide_write_offs(asked["request_key"], answer)
 
     @task(pool=Pool.FINERACT_WRITE, execution_timeout=LONG)
     def write_off(asked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -68,13 +67,15 @@ with DAG(
         return resolutions.write_off(asked["request_key"])
 
     asked = check()
-    approve = ApprovalOperator(
+    approve = HITLOperator(  # not an ApprovalOperator: that one forgets who rejected
         task_id="approve",
         subject="Write off {{ ti.xcom_pull('check')['rupees'] }} rupees of {{ ti.xcom_pull('check')['loans'] }} loans "
         "(band {{ ti.xcom_pull('check')['band'] }}), asked for by {{ ti.xcom_pull('check')['requested_by'] }}?",
         body="{{ ti.xcom_pull('check')['preview'] }}",
-        defaults=["Reject"],
+        options=[resolutions.APPROVE, resolutions.REJECT],
+        defaults=[resolutions.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )
-    asked >> approve >> EmptyOperator(task_id="approved") >> record_decision(asked) >> write_off(asked)
+    asked >> approve
+    record_decision(asked, approve.output) >> write_off(asked)

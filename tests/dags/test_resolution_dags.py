@@ -46,7 +46,7 @@ def book(warehouse: WarehouseConnection, fineract: FineractClient) -> WarehouseC
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> Answer:
     """What the page of Required Actions would bring: who answered the approval task, and what."""
-    from airflow.providers.standard.operators.hitl import ApprovalOperator
+    from airflow.providers.standard.operators.hitl import HITLOperator
 
     def answer(person: str | None, option: str) -> None:
         event = {
@@ -54,7 +54,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answer:
             "responded_by_user": {"id": person, "name": person} if person else None,
         }  # fmt: skip
         monkeypatch.setattr(
-            ApprovalOperator, "execute", lambda self, context: self.execute_complete(context, event)
+            HITLOperator, "execute", lambda self, context: self.execute_complete(context, event)
         )
 
     return answer

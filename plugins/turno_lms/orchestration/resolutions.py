@@ -24,6 +24,7 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
 
 log = logging.getLogger(__name__)
 
+APPROVE, REJECT = "Approve", "Reject"
 WAIVABLE = ("penalties", "fees", "interest")
 STUCK_ACTIONS = ("go on", "take back", "give up")
 THREADS = 1
@@ -71,24 +72,17 @@ def _shown(row: Row, key: str, **more: Any) -> dict[str, Any]:
 # ---------------------------------------------------------------- the approval task's answer
 
 
-def _answer(run: RunContext) -> tuple[RunContext | None, bool]:
-    """Who answered the task `approve`, as a context of their own, and whether they approved; None for nobody."""
-    answer = get_current_context()["ti"].xcom_pull(task_ids="approve") or {}
-    responder = answer.get("responded_by_user") or {}
+def _record(answer: Any, decide: Callable[[WarehouseConnection, RunContext, bool], ApprovalState]) -> str:
+    """Store who answered the task `approve`, and what. Nobody's answer is none: the request expires by itself."""
+    responder = (answer or {}).get("responded_by_user") or {}
     who = str(responder.get("name") or responder.get("id") or "").strip()
-    approved = answer.get("chosen_options") == ["Approve"]
-    return (replace(run, actor=who) if who else None), approved
-
-
-def _record(decide: Callable[[WarehouseConnection, RunContext, bool], ApprovalState]) -> str:
-    """Store who answered, and what. Nobody's answer is none: the request expires by itself."""
-    decider, approved = _answer(current_run())
-    if decider is None:
+    if not who:
         raise AirflowSkipException("nobody has answered: it expires, or is asked for anew")
+    approved = answer.get("chosen_options") == [APPROVE]
     with _no_second_try(), connect() as conn:
-        state = decide(conn, decider, approved)
+        state = decide(conn, replace(current_run(), actor=who), approved)
     if state is not ApprovalState.APPROVED:
-        raise AirflowSkipException(f"{decider.actor} said no: it ends here")
+        raise AirflowSkipException(f"{who} said no: it ends here")
     return state
 
 
@@ -109,11 +103,13 @@ def quote_settlement() -> dict[str, Any]:
         )  # fmt: skip
 
 
-def decide_settlement(ref: str) -> str:
+def decide_settlement(ref: str, answer: Any) -> str:
     """Store who answered the approval task of a settlement."""
     from turno_lms.resolutions import settlements
 
-    return _record(lambda conn, decider, approved: settlements.decide(conn, ref, decider, approved=approved))
+    return _record(
+        answer, lambda conn, decider, approved: settlements.decide(conn, ref, decider, approved=approved)
+    )
 
 
 def accept_settlement(ref: str) -> dict[str, Any]:
@@ -148,12 +144,13 @@ def check_write_offs() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decide_write_offs(request_key: str) -> str:
+def decide_write_offs(request_key: str, answer: Any) -> str:
     """Store who answered the approval task of a request of write-offs."""
     from turno_lms.resolutions import write_offs
 
     return _record(
-        lambda conn, decider, approved: write_offs.decide(conn, request_key, decider, approved=approved)
+        answer,
+        lambda conn, decider, approved: write_offs.decide(conn, request_key, decider, approved=approved),
     )
 
 
@@ -186,12 +183,12 @@ def ask_to_undo_write_off() -> dict[str, Any]:
     return _shown(row, "write_off_ref", preview=preview)
 
 
-def decide_undo(ref: str) -> str:
+def decide_undo(ref: str, answer: Any) -> str:
     """Store who answered the approval task of an undoing."""
     from turno_lms.resolutions import write_offs
 
     return _record(
-        lambda conn, decider, approved: write_offs.decide_undo(conn, ref, decider, approved=approved)
+        answer, lambda conn, decider, approved: write_offs.decide_undo(conn, ref, decider, approved=approved)
     )
 
 

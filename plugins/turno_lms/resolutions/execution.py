@@ -71,7 +71,9 @@ def _verify(walk: Walk, book: Book, ref: str, end_state: Callable[[Row], EndStat
         return
     with walk.conn.transaction():
         row = books.read(walk.conn, book, ref, lock=True)
-        snapshot_loan(walk.conn, loan or {}, walk.run)  # so that the loan master knows at once, and shows no drift
+        snapshot_loan(
+            walk.conn, loan or {}, walk.run
+        )  # so that the loan master knows at once, and shows no drift
         if row["state"] == ResolutionState.EXECUTING:
             ended = {"fineract_status": status, "fineract_outstanding": outstanding}
             books.move(walk.conn, book, row, ResolutionState.DONE, walk.run, **ended)

@@ -1,6 +1,5 @@
-"""Advances one resolution until it ends, in a process of its own that is told where to die. Bugs can be planted."""
+"""Advances one settlement in a process of its own that is told where to die. Bugs can be planted."""
 
-import argparse
 import os
 import signal
 from dataclasses import replace
@@ -92,30 +91,21 @@ BUGS = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--warehouse", "--fineract", "--ref", "--today"):
-        parser.add_argument(name, required=True)
-    parser.add_argument("--die-at")
-    parser.add_argument("--bug", choices=sorted(BUGS))
-    arguments = parser.parse_args()
-    if arguments.bug:
-        BUGS[arguments.bug]()
-    if arguments.die_at:
-        moment, _, name = arguments.die_at.partition(":")
-        die_at(moment, name)
-    client = standin_client(arguments.fineract, timeouts=Timeouts(2, 2))
+def resolve(
+    warehouse: str, fineract: str, ref: str, today: date, die_at_moment: str | None, bug: str | None
+) -> None:
+    """Advance one settlement as far as it goes, unless death comes first."""
+    if bug:
+        BUGS[bug]()
+    if die_at_moment:
+        die_at(*die_at_moment.split(":", 1))
+    client = standin_client(fineract, timeouts=Timeouts(2, 2))
     poster = Poster(
-        lambda: connect(arguments.warehouse, autocommit=True),
-        lambda audit: standin_client(arguments.fineract, audit),
+        lambda: connect(warehouse, autocommit=True),
+        lambda audit: standin_client(fineract, audit),
         RUN,
         QUICK,
     )
-    with connect(arguments.warehouse, autocommit=True) as conn:
+    with connect(warehouse, autocommit=True) as conn:
         desk = LedgerDesk(conn, client, RUN, lambda loan_id: poster.post([loan_id]))
-        walk = Walk(conn, client, RUN, desk, Patience(settling=0, most_tries=5))
-        settlements.advance(walk, arguments.ref, date.fromisoformat(arguments.today))
-
-
-if __name__ == "__main__":
-    main()
+        settlements.advance(Walk(conn, client, RUN, desk, Patience(settling=0, most_tries=5)), ref, today)

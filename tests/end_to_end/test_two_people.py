@@ -17,7 +17,6 @@ import pytest
 import requests
 
 from tests.fineract.loan_book import make_loans, standin_client
-from tests.posting.payments import create_transaction_table
 from turno_lms.warehouse.connection import connect
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
@@ -90,8 +89,6 @@ def wait_for(what: Callable[[], bool], message: str) -> None:
 def test_only_another_logged_in_person_s_approval_writes_a_loan_off(stack: dict[str, str]) -> None:
     fineract = standin_client(stack["TURNO_FINERACT_URL"])
     make_loans(fineract, [LOAN], Decimal(60000))
-    with connect(stack["TURNO_WAREHOUSE_URL"], autocommit=True) as conn:
-        create_transaction_table(conn)
     people = {user: Person(stack["TURNO_AIRFLOW_URL"], user, stack[user]) for user in ("operator", "admin")}
     asha, meera = people["operator"], people["admin"]
 

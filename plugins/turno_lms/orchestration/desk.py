@@ -9,7 +9,7 @@ from turno_lms.fineract.client import FineractClient
 from turno_lms.posting import reversals
 from turno_lms.posting.claim import claim, unposted
 from turno_lms.resolutions.steps import Incoming
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import WarehouseConnection, is_built
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,10 @@ class LedgerDesk:
         return [Incoming(**row) for row in unposted(self._conn, loan_id)]
 
     def post(self, loan_id: str) -> None:
-        """Claim what may be claimed, and post what is due on one loan."""
-        claim(self._conn, self._run)
-        self._post_loan(loan_id)
+        """Claim what may be claimed, and post what is due on one loan: nothing in a warehouse that was never built."""
+        if is_built(self._conn, "core.core_transaction_data"):
+            claim(self._conn, self._run)
+            self._post_loan(loan_id)
 
     def take_back(self, posting_key: str, business_date: date, reason: str) -> None:
         """Reverse a posted payment and have it posted anew, as an ordinary repayment of its own day."""

@@ -1,0 +1,15 @@
+-- A webhook of a NACH debit names its mandate by the gateway's token: the token's own events say which UMRN it is.
+alter table core.core_lender_webhook_rule drop constraint core_lender_webhook_rule_resolves_check;
+alter table core.core_lender_webhook_rule add constraint core_lender_webhook_rule_resolves_check
+check (resolves in ('loan_id', 'umrn', 'token'));
+
+-- Posted money that went back is looked for among what changed since the last search, on either side.
+create index core_transaction_data_processed_txid on core.core_transaction_data_processed (_txid);
+create table core.core_reversal_search (
+    only_row boolean primary key default true check (only_row),
+    _txid bigint not null
+);
+comment on table core.core_reversal_search is
+'The oldest transaction that was still open when returned money was last looked for: the next search reads from there.';
+insert into core.core_reversal_search (_txid) values (0);
+grant select, update on core.core_reversal_search to turno_app;

@@ -31,7 +31,11 @@ _LEASE_CALLS = 4
 _TOLD_BY = ("core.core_transaction_data", "core.core_payment_sighting", "base.base_gateway_payment")
 _CORRECTION = re.compile(r"-r(\d+)$")
 _PREPARE = Path(__file__).with_name("prepare_reversals.sql").read_text(encoding="utf-8")
-_SEARCHED_UNTIL = "select _txid from core.core_reversal_search for update"
+_SEARCHED_UNTIL = """
+insert into core.core_reversal_search as search (_txid) values (0)
+on conflict (only_row) do update set _txid = search._txid
+returning search._txid
+"""
 _READ_HORIZON = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon"
 _SEARCHED = "update core.core_reversal_search set _txid = %s"
 _FINISH = Path(__file__).with_name("finish_reversal.sql").read_text(encoding="utf-8")

@@ -3,6 +3,11 @@ alter table core.core_lender_webhook_rule drop constraint core_lender_webhook_ru
 alter table core.core_lender_webhook_rule add constraint core_lender_webhook_rule_resolves_check
 check (resolves in ('loan_id', 'umrn', 'token'));
 
+-- A sweep looks for refunds and for the mandates behind tokens, too.
+alter table core.core_gateway_sweep
+add column refunds_landed integer not null default 0,
+add column tokens_landed integer not null default 0;
+
 -- Posted money that went back is looked for among what changed since the last search, on either side.
 create index core_transaction_data_processed_txid on core.core_transaction_data_processed (_txid);
 create table core.core_reversal_search (
@@ -11,5 +16,4 @@ create table core.core_reversal_search (
 );
 comment on table core.core_reversal_search is
 'The oldest transaction that was still open when returned money was last looked for: the next search reads from there.';
-insert into core.core_reversal_search (_txid) values (0);
-grant select, update on core.core_reversal_search to turno_app;
+grant select, insert, update on core.core_reversal_search to turno_app;

@@ -36,6 +36,7 @@ select exception.kind, exception.detail
 from core.core_recon_exception as exception
 where
     exception.state = 'open'
+    and exception.kind not in ('missing_in_file', 'missing_in_gateway')
     and exception.subject in (
         select identity.posting_key from core.core_payment_identity as identity
         where identity.gateway_payment_reference = %(reference)s

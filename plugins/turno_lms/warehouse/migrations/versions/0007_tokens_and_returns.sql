@@ -17,3 +17,22 @@ create table core.core_reversal_search (
 comment on table core.core_reversal_search is
 'The oldest transaction that was still open when returned money was last looked for: the next search reads from there.';
 grant select, insert, update on core.core_reversal_search to turno_app;
+
+-- What identity asks a person about a payment holds it from the moment it is asked, not from the next build on.
+create function core.posting_question(key text) returns text
+language sql stable
+as $$
+    select
+        case question.kind when 'identity_conflict' then 'conflict' else question.kind end
+    from core.core_recon_exception as question
+    left join core.core_payment_decision as decision on question.subject = decision.posting_key
+    where
+        question.kind in ('identity_conflict', 'possible_duplicate')
+        and question.subject = key
+        and question.state = 'open'
+        and (question.kind = 'identity_conflict' or decision.posting_key is null)
+    order by question.kind
+    limit 1
+$$;
+comment on function core.posting_question is
+'Why a payment may not be posted though core_transaction_data does not say so yet: conflict, possible_duplicate, or null.';

@@ -31,6 +31,19 @@ from core.core_payment_identity as identity
 inner join core.core_transaction_data_processed as processed on identity.posting_key = processed.posting_key
 where identity.gateway_payment_reference = %s and processed.outcome = 'posted'
 """
+_ASKED = """
+select exception.kind, exception.detail
+from core.core_recon_exception as exception
+where
+    exception.state = 'open'
+    and exception.kind not in ('missing_in_file', 'missing_in_gateway')
+    and exception.subject in (
+        select identity.posting_key from core.core_payment_identity as identity
+        where identity.gateway_payment_reference = %(reference)s
+        union all
+        select %(reference)s
+    )
+"""
 _MOST_SECONDS = 600.0
 _POLL_SECONDS = 0.5
 _STAGES = ("wake", "build", "handover", "posting")
@@ -96,13 +109,13 @@ def _at_rest(stack: "StackEnvironment") -> Iterator[tuple["AirflowApi", "Warehou
 
 
 def _payments() -> list["Payment"]:
+    """Payments of loans of their own, by the event that names the order: its receipt, or the notes, name the loan."""
     from local_stack.sample_data.axle import LAST_WEEK, LinkPayment
     from local_stack.sample_data.book import AXLE_LOANS
 
     day = LAST_WEEK + timedelta(days=1)
     return [
-        LinkPayment(loan, day, 900, Decimal(1000)).webhooks("payment.captured")
-        for loan in AXLE_LOANS[:PAYMENTS]
+        LinkPayment(loan, day, 900, Decimal(1000)).webhooks("order.paid") for loan in AXLE_LOANS[:PAYMENTS]
     ]
 
 
@@ -136,13 +149,18 @@ def _follow(
 
 
 def _wait_until_posted(conn: "WarehouseConnection", payment: "Payment") -> datetime:
+    """When it was posted; a StackError if it goes to a person instead, or nowhere."""
+    reference = f"{payment.gateway}:{payment.payment_id}"
     deadline = time.monotonic() + _MOST_SECONDS
     while time.monotonic() < deadline:
-        row = conn.execute(_POSTED, (f"{payment.gateway}:{payment.payment_id}",)).fetchone()
+        row = conn.execute(_POSTED, (reference,)).fetchone()
+        question = conn.execute(_ASKED, {"reference": reference}).fetchone()
         conn.commit()
         if row:
             posted: datetime = row["processed_at"]
             return posted
+        if question:
+            raise StackError(f"{payment.payment_id} became an exception: {question}")
         time.sleep(_POLL_SECONDS)
     raise StackError(f"{payment.payment_id} was not posted within {_MOST_SECONDS:.0f} s")
 

@@ -1,8 +1,9 @@
 """
-### Sweep the gateways: payments whose webhook never came
+### Sweep the gateways: payments and refunds whose webhook never came
 
 Asks each lender's account at Razorpay and Cashfree for its payments, by time in windows that overlap and by order
-for those last heard of as open. What was collected and nobody told of lands beside the webhooks, marked as swept,
+for those last heard of as open, for its refunds by time, and for the UMRN of mandates that payments name by token
+only. What was collected or given back and nobody told of lands beside the webhooks, marked as swept,
 and the asset `gateway_events_landed` wakes `build_warehouse`. Nothing is written to a gateway.
 
 An account is asked with its Airflow connection `turno_<gateway>_<lender>`; one without a connection is skipped.
@@ -11,7 +12,7 @@ An account is asked with its Airflow connection `turno_<gateway>_<lender>`; one 
 
 **Run again:** trigger it, or clear a failed task. A window counts as swept only when all of it was asked for.
 
-**Run twice:** no-op; a payment lands once for each state it was found in, and is one payment with its webhook
+**Run twice:** no-op; a payment or refund lands once for each state it was found in, and is one payment with its webhook
 should that come after all.
 """
 
@@ -68,8 +69,8 @@ with DAG(
 
     @task(outlets=[GATEWAY_EVENTS_LANDED], trigger_rule=TriggerRule.ALL_DONE)
     def announce(reports: Any) -> int:
-        """Emit the asset when payments landed, whatever became of other accounts."""
-        landed = sum(report["payments_landed"] for report in reports or [] if report)
+        """Emit the asset when anything landed, whatever became of other accounts."""
+        landed = sum(report["landed"] for report in reports or [] if report)
         if not landed:
             raise AirflowSkipException("nothing was missing")
         return landed

@@ -34,7 +34,7 @@ def write_off(store: Store, target: Target, body: Body) -> Answer:
     transaction_id = _book(store, loan, on, body)
     written_off = replace(loan, status=LoanStatus.WRITTEN_OFF, closed_on=on)
     loan_records.save_loan(store, written_off)
-    changes = {"status": enums.loan_status(written_off.status), **body.echo(_ECHOED)}
+    changes: Answer = {"status": enums.loan_status(written_off.status), **body.echo(_ECHOED)}
     return _result(loan, transaction_id, body.text("externalId"), changes)
 
 

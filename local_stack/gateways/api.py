@@ -5,7 +5,7 @@ A key sees its account. `<key>_<lender>` is the account of one lender, the bare 
 
 import base64
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -18,10 +18,13 @@ from local_stack.gateways.payments import Gateway, Payment
 from local_stack.gateways.webhooks import (
     cashfree_order,
     cashfree_payment,
+    cashfree_refund,
     json_bytes,
     razorpay_link,
     razorpay_order,
     razorpay_payment,
+    razorpay_refund,
+    razorpay_token,
 )
 
 MOST_PAYMENTS = 100
@@ -38,9 +41,12 @@ def api_routes(payments: Mapping[str, Payment]) -> list[Route]:
         _get("/v1/orders/{order_id}", razorpay.fetch_order),
         _get("/v1/orders/{order_id}/payments", razorpay.payments_of_order),
         _get("/v1/payment_links/{link_id}", razorpay.fetch_link),
+        _get("/v1/refunds", razorpay.list_refunds),
+        _get("/v1/customers/{customer_id}/tokens/{token_id}", razorpay.fetch_token),
         Route("/pg/recon", cashfree.list_events, methods=["POST"]),
         _get("/pg/orders/{order_id}", cashfree.fetch_order),
         _get("/pg/orders/{order_id}/payments", cashfree.payments_of_order),
+        _get("/pg/orders/{order_id}/refunds", cashfree.refunds_of_order),
     ]
 
 
@@ -70,6 +76,14 @@ class _Razorpay:
 
     def list_payments(self, request: Request) -> Response:
         """`GET /v1/payments?from=&to=&count=&skip=`, the latest first."""
+        return self._page(request, lambda payments: map(_entity, payments))
+
+    def list_refunds(self, request: Request) -> Response:
+        """`GET /v1/refunds?from=&to=&count=&skip=`, the latest first."""
+        return self._page(request, lambda payments: map(razorpay_refund, (p for p in payments if p.refund)))
+
+    def _page(self, request: Request, show: Callable[[list[Payment]], Iterable[dict[str, Any]]]) -> Response:
+        """A page of a list of what was made in a window."""
         query = request.query_params
         since, until = int(query.get("from", 0)), int(query.get("to", 2**40))
         count, skip = int(query.get("count", 10)), int(query.get("skip", 0))
@@ -79,11 +93,21 @@ class _Razorpay:
             )
 
         def found(payments: list[Payment]) -> list[dict[str, Any]]:
-            inside = [p for p in payments if since <= p.paid_at.timestamp() <= until]
-            inside.sort(key=lambda p: (p.paid_at, p.payment_id), reverse=True)
-            return [_entity(p) for p in inside[skip : skip + count]]
+            inside = [entity for entity in show(payments) if since <= entity["created_at"] <= until]
+            inside.sort(key=lambda entity: (entity["created_at"], entity["id"]), reverse=True)
+            return inside[skip : skip + count]
 
         return self._collection(request, found)
+
+    def fetch_token(self, request: Request) -> Response:
+        """`GET /v1/customers/<id>/tokens/<id>`."""
+        asked = (request.path_params["customer_id"], request.path_params["token_id"])
+
+        def is_it(payment: Payment) -> bool:
+            entity = razorpay_payment(payment)
+            return (entity["customer_id"], entity["token_id"]) == asked
+
+        return self._one(request, razorpay_token, is_it)
 
     def fetch_payment(self, request: Request) -> Response:
         """`GET /v1/payments/<id>`."""
@@ -161,7 +185,8 @@ class _Cashfree:
         if not 1 <= limit <= MOST_EVENTS:
             return _cashfree_error(HTTPStatus.BAD_REQUEST, "pagination.limit is out of range")
         since, until = asked["filters"]["start_date"], asked["filters"]["end_date"]
-        events = [event for event in map(_recon_event, visible) if since <= event["event_time"] <= until]
+        all_events = [*map(_recon_event, visible), *map(_recon_refund, (p for p in visible if p.refund))]
+        events = [event for event in all_events if since <= event["event_time"] <= until]
         events.sort(key=lambda event: (event["event_time"], event["cf_payment_id"]))
         begin = int(cursor or 0)
         end = begin + limit
@@ -179,6 +204,10 @@ class _Cashfree:
     def payments_of_order(self, request: Request) -> Response:
         """`GET /pg/orders/<id>/payments`."""
         return self._of_order(request, lambda payments: [cashfree_payment(p) for p in payments])
+
+    def refunds_of_order(self, request: Request) -> Response:
+        """`GET /pg/orders/<id>/refunds`."""
+        return self._of_order(request, lambda payments: [cashfree_refund(p) for p in payments if p.refund])
 
     def _of_order(self, request: Request, show: Callable[[list[Payment]], Any]) -> Response:
         visible = self._visible(request)
@@ -213,6 +242,17 @@ def _recon_event(payment: Payment) -> dict[str, Any]:
         "cf_payment_id": paid["cf_payment_id"],
         "payment_amount": payment.amount,
         "payment_time": paid["payment_time"],
+    }
+
+
+def _recon_refund(payment: Payment) -> dict[str, Any]:
+    refund = cashfree_refund(payment)
+    return _recon_event(payment) | {
+        "event_id": refund["cf_refund_id"],
+        "event_type": "REFUND",
+        "event_status": refund["refund_status"],
+        "event_time": refund["processed_at"],
+        "event_amount": refund["refund_amount"],
     }
 
 

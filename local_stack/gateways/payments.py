@@ -28,6 +28,17 @@ EVENTS = {
 Rupees = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=2)]
 
 
+class Refund(BaseModel):
+    """A refund at the gateway, processed or failed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    refund_id: str
+    amount: Rupees
+    made_at: AwareDatetime
+    is_failed: bool = False
+
+
 class Payment(BaseModel):
     """One payment of a borrower. Everything sent about it follows from these fields: sent again, it is the same bytes.
 
@@ -47,6 +58,10 @@ class Payment(BaseModel):
     receipt: str | None = None
     reference_id: str | None = None
     bank_reference: str | None = None
+    umrn: str | None = None
+    """The mandate behind the token of a payment by nach or emandate: the API says it, webhooks do not."""
+    refund: "Refund | None" = None
+    """What went back of it: the API says it, no webhook of it is sent."""
     events: tuple[str, ...] = ()
     copies: int = Field(default=1, ge=0, le=50)
     """How often each event is delivered, as a gateway does that missed an answer; 0: its webhook never comes."""

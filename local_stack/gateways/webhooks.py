@@ -84,7 +84,7 @@ def razorpay_payment(payment: Payment, event: str = "payment.captured") -> dict[
         "vpa": "borrower@upi" if payment.method == "upi" else None,
         "email": None,
         "contact": "+919000000000",
-        "customer_id": None,
+        "customer_id": f"cust_{_made_up_id(payment, 'customer')}" if _by_mandate(payment) else None,
         "token_id": f"token_{_made_up_id(payment, 'token')}" if _by_mandate(payment) else None,
         "notes": payment.notes or [],
         "fee": fee if captured else None,
@@ -96,6 +96,43 @@ def razorpay_payment(payment: Payment, event: str = "payment.captured") -> dict[
         "error_reason": "payment_failed" if failed else None,
         "acquirer_data": _acquirer_data(payment),
         "created_at": int(payment.paid_at.timestamp()),
+    }
+
+
+def razorpay_refund(payment: Payment) -> dict[str, Any]:
+    """The refund entity of Razorpay's API, of a payment that has one."""
+    refund = payment.refund
+    assert refund is not None  # noqa: S101  # as said
+    return {
+        "id": refund.refund_id,
+        "entity": "refund",
+        "amount": int(refund.amount.scaleb(2)),
+        "currency": "INR",
+        "payment_id": payment.payment_id,
+        "notes": [],
+        "receipt": None,
+        "acquirer_data": {"arn": None},
+        "created_at": int(refund.made_at.timestamp()),
+        "status": "failed" if refund.is_failed else "processed",
+        "speed_requested": "normal",
+        "speed_processed": "normal",
+    }
+
+
+def razorpay_token(payment: Payment) -> dict[str, Any]:
+    """The token entity of Razorpay's API for the mandate of a payment; `mrn` is null until the bank has given one."""
+    entity = razorpay_payment(payment)
+    return {
+        "id": entity["token_id"],
+        "entity": "token",
+        "customer_id": entity["customer_id"],
+        "token": "made up",
+        "bank": entity["bank"],
+        "method": payment.method,
+        "mrn": payment.umrn,
+        "recurring": True,
+        "recurring_details": {"status": "confirmed", "failure_reason": None},
+        "auth_type": "netbanking",
     }
 
 
@@ -134,6 +171,23 @@ def cashfree_order(payment: Payment) -> dict[str, Any]:
     order: dict[str, Any] = _cashfree_body(payment, _last_cashfree_event(payment))["data"]["order"]
     paid = _last_cashfree_event(payment) == _CASHFREE_SUCCESS
     return order | {"entity": "order", "order_status": "PAID" if paid else "ACTIVE"}
+
+
+def cashfree_refund(payment: Payment) -> dict[str, Any]:
+    """The refund of Cashfree's API, of a payment that has one."""
+    refund = payment.refund
+    assert refund is not None  # noqa: S101  # as said
+    return {
+        "cf_payment_id": payment.payment_id,
+        "cf_refund_id": refund.refund_id,
+        "refund_id": f"ours_{refund.refund_id}",
+        "order_id": cashfree_payment(payment)["order_id"],
+        "refund_amount": refund.amount,
+        "refund_currency": "INR",
+        "refund_status": "CANCELLED" if refund.is_failed else "SUCCESS",
+        "refund_type": "MERCHANT_INITIATED",
+        "processed_at": refund.made_at.astimezone(_INDIA).isoformat(),
+    }
 
 
 def cashfree_payment(payment: Payment) -> dict[str, Any]:

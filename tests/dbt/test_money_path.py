@@ -404,3 +404,75 @@ def test_a_dump_of_another_cluster_is_refused_until_its_runbook_was_followed(axl
     axle.conn.execute(RUNBOOK.read_text(encoding="utf-8").split("```sql\n")[1].split("```")[0])
     axle.build_warehouse("--full-refresh")
     assert axle.payments().keys() == {KEY, f"{KEY}-o2"}
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "reference", "block"),
+    [
+        ("reversed", "refunded", "UTR0001", "not_collected"),
+        ("bounced", "failed", "UTR0001", "not_collected"),
+        ("reversed", "captured", "UTR0002", None),  # other money
+    ],
+)
+def test_a_later_row_that_says_the_money_went_back_blocks_the_payment_it_names(
+    project: DbtProject, status: str, told: str, reference: str, block: str | None
+) -> None:
+    put_lender(project.conn, UGRO)
+    put_loan(project.conn, "UGR200101", 2)
+    put_file(project.conn, "ugro", "statement", [FileRow("UGR200101", sub_reference_id="UTR0001")])
+    project.derive_warehouse()
+    back = FileRow("UGR200101", date="2026-01-08", status=status, sub_reference_id=reference)
+    put_file(project.conn, "ugro", "statement", [back])
+    project.derive_warehouse()
+    (row,) = project.payments().values()
+    assert (row["payment_status"], row["posting_block"], row["sightings"]) == (told, block, 1)
+
+
+def test_money_that_comes_after_a_bounce_of_the_same_reference_is_money(project: DbtProject) -> None:
+    put_lender(project.conn, UGRO)
+    put_loan(project.conn, "UGR200101", 2)
+    tries = [
+        FileRow("UGR200101", status="bounced", sub_reference_id="UTR0001"),
+        FileRow("UGR200101", sub_reference_id="UTR0001"),
+    ]
+    put_file(project.conn, "ugro", "statement", tries)
+    project.derive_warehouse()
+    (row,) = project.payments().values()
+    assert (row["payment_status"], row["posting_block"]) == ("captured", None)
+
+
+DAMAGES = [
+    ("delete from base.base_razorpay_event where event_key = 'known'", "landed and not read"),
+    ("delete from base.base_gateway_payment where loan_id = 'AXL300001'", "no collection among the payments"),
+    ("delete from core.core_payment_sighting where loan_id = 'AXL300001'", "collected and not sighted"),
+    ("delete from core.core_payment_identity", "no posting key, though its loan is known"),
+    ("delete from core.core_transaction_data", "its payment is missing"),
+    ("update core.core_recon_exception set state = 'cleared'", "nobody is asked why"),
+]
+
+
+def test_the_daily_conservation_names_what_was_lost_on_the_way_of_a_webhook(axle: DbtProject) -> None:
+    """Each damage is done in a transaction of its own that is rolled back, and asked about by the tests' own SQL."""
+    put_webhook(axle.conn, "axle", PAYMENT.event(), key="known")
+    put_webhook(
+        axle.conn, "axle", replace(PAYMENT, payment_id="pay_2", notes={"loan_id": "AXL309999"}).event()
+    )
+    put_webhook(
+        axle.conn, "axle", replace(PAYMENT, payment_id="pay_3", status="failed").event("payment.failed")
+    )
+    axle.build_warehouse()
+    axle.build("money_path_core")  # the sightings lie before what it reads up to
+    names = ("every_webhook_ends_as_money_or_a_question", "every_sighting_has_an_identity_or_a_question")
+    queries = [result.node.compiled_code for result in axle.dbt("compile", "--select", *names)]
+    assert len(queries) == len(names)
+
+    def faults() -> list[str]:
+        return [row["fault"] for query in queries for row in axle.conn.execute(query)]
+
+    assert faults() == []
+    for damage, fault in DAMAGES:
+        with axle.conn.transaction(force_rollback=True):
+            axle.conn.execute(damage)
+            found = faults()
+            assert any(fault in each for each in found), f"{damage}: {found}"
+    assert faults() == []

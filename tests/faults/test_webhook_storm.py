@@ -1,38 +1,168 @@
-"""A storm of webhooks with everything at once: duplicates from 32 clients, forgeries, and kill -9 of workers and of
-PostgreSQL under load. What was answered 200 is in RAW exactly once, and nothing unsigned ever is.
+"""A storm of webhooks with everything at once: two events for each payment, copies of both from 32 clients, forgeries,
+and kill -9 of the receiver's workers, of PostgreSQL and of Airflow under load. What was answered 200 is in RAW exactly
+once, nothing unsigned ever is, and the build that follows makes exactly one transaction of each payment.
 
-`TURNO_STORM_ROUNDS` makes it longer.
+`TURNO_STORM_ROUNDS` makes it longer. The last line is the matrix: what was sent, acknowledged, stored, and became a
+transaction.
 """
 
 import http.client
+import json
 import os
 import random
 import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from local_stack.processes import wait_until
+from local_stack.processes import free_port, spawn, stop_child, wait_until
+from tests.dbt.landing import AXLE, RazorpayPayment, put_lender, put_loan
+from tests.dbt.project import DATABASE, DbtProject, dbt_project
+from tests.webhook_receiver.airflow_api import receiver_environment
 from tests.webhook_receiver.conftest import receiver_python as receiver_python  # noqa: PLC0414  # the fixture
-from tests.webhook_receiver.receiver_process import (
-    RAZORPAY,
-    Receiver,
-    captured,
-    razorpay_headers,
-    start_receiver,
-)
-from tests.webhook_receiver.test_outages import OwnPostgres, post_until_taken, times_stored
+from tests.webhook_receiver.receiver_process import RAZORPAY, Receiver, razorpay_headers, start_receiver
+from tests.webhook_receiver.test_outages import OwnPostgres, times_stored
+from turno_lms.warehouse.connection import connect
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1200)]
 ROUNDS = int(os.environ.get("TURNO_STORM_ROUNDS", "1"))
 CLIENTS = 32
-EVENTS = 300
+PAYMENTS = 150
+EVENTS = ("payment.captured", "order.paid")
 COPIES = 3
+FORGED = 0.2
 SEED = 20260105
+LOANS = [f"AXL30000{number}" for number in range(1, 6)]
+_ENDED = """
+select
+    (select count(*) from core.core_transaction_data) as transactions,
+    (select count(*) from core.core_transaction_data where sightings <> 1) as doubled,
+    (select sum(amount) from core.core_transaction_data) as rupees,
+    (select count(*) from core.core_recon_exception where state = 'open') as exceptions
+"""
+
+
+class Airflow:
+    """Its REST API as a process, killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._log = folder / "airflow.log"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tests.webhook_receiver.airflow_api", str(self.port)]
+        self._process = spawn(command, log=self._log)
+
+    def kill(self) -> None:
+        os.kill(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def stop(self) -> None:
+        stop_child(self._process)
+
+    def latest_window(self) -> str:
+        """The end of the last window that a run was asked for, as a run id has it."""
+        return max(self._log.read_text(encoding="utf-8").split(), default="")
+
+
+@dataclass
+class Storm:
+    """What is hit, and what became of it."""
+
+    receiver: Receiver
+    server: OwnPostgres
+    airflow: Airflow
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))  # noqa: S311  # a shuffle, no secret
+    figures: Counter[str] = field(default_factory=Counter)
+
+    def rage(self, number: int) -> None:
+        """One round: a third of the way in the workers die, then Airflow, then PostgreSQL."""
+        sendings = [each for each in self._events(number) for _ in range(COPIES)]
+        self.chance.shuffle(sendings)
+        done = threading.Semaphore(0)
+
+        def deliver(event: str, body: bytes) -> None:
+            self._deliver(event, body)
+            done.release()
+
+        with ThreadPoolExecutor(CLIENTS) as senders:
+            sent = [senders.submit(deliver, *sending) for sending in sendings]
+            for strike in (self._kill_workers, self._kill_airflow, self._crash_database):
+                for _ in range(len(sendings) // 4):
+                    done.acquire()
+                strike()
+            for each in sent:
+                each.result()
+        self.airflow.start()
+        assert wait_until(lambda: self.receiver.request("GET", "/ready")[0] == 200, seconds=20)
+        self.figures["acknowledged"] += len(set(sendings))
+
+    def send_one_more(self) -> datetime:
+        """One more event of a payment that is known; returns a moment that its window ends after."""
+        event, body = self._events(0)[0]
+        before = datetime.now(UTC)
+        self._deliver(f"after_{event}", body)
+        return before
+
+    def _events(self, number: int) -> list[tuple[str, bytes]]:
+        events = []
+        for each in range(PAYMENTS):
+            rupees = 100 + number * PAYMENTS + each  # no two payments look alike
+            loan = {"loan_id": LOANS[each % len(LOANS)]}
+            payment = RazorpayPayment(f"pay_{number}_{each}", amount=f"{rupees}.00", notes=loan)
+            events += [
+                (f"evt_storm{number}_{each}_{name}", json.dumps(payment.event(name)).encode())
+                for name in EVENTS
+            ]
+        return events
+
+    def _deliver(self, event: str, body: bytes) -> None:
+        """Until it is taken, as gateways do; now and then somebody sends the like without the gateway's secret."""
+        if self.chance.random() < FORGED:
+            self.figures["forged"] += 1
+            forged = event.replace("storm", "forged")
+            if self._post(body, razorpay_headers(body, forged, "a guess")) == 200:
+                self.figures["forged_taken"] += 1
+
+        def is_taken() -> bool:
+            self.figures["sent"] += 1
+            return self._post(body, razorpay_headers(body, event)) == 200
+
+        assert wait_until(is_taken, seconds=60), f"{event} was never taken"
+
+    def _post(self, body: bytes, headers: dict[str, str]) -> int:
+        try:
+            return self.receiver.post(RAZORPAY, body, headers)
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    def _kill_workers(self) -> None:
+        for pid in self.receiver.workers():
+            os.kill(pid, signal.SIGKILL)
+            self.figures["kills"] += 1
+
+    def _kill_airflow(self) -> None:
+        self.airflow.kill()
+        self.figures["kills"] += 1
+
+    def _crash_database(self) -> None:
+        self.server.crash()
+        self.figures["kills"] += 1
+        self.server.start()
+
+
+def _rupees(rounds: int) -> int:
+    """All payments together: 100 + 101 + 102 + ..."""
+    payments = PAYMENTS * rounds
+    return 100 * payments + payments * (payments - 1) // 2
 
 
 @pytest.fixture
@@ -42,64 +172,53 @@ def server(tmp_path: Path) -> Iterator[OwnPostgres]:
     running.stop()
 
 
-def forge(receiver: Receiver, event: str) -> int:
-    """Send an event that its gateway did not sign."""
-    body = captured(f"pay_{event}")
-    try:
-        return receiver.post(RAZORPAY, body, razorpay_headers(body, event, "a guess"))
-    except (OSError, http.client.HTTPException):
-        return 0
+@pytest.fixture
+def project(server: OwnPostgres, tmp_path: Path) -> Iterator[DbtProject]:
+    """A warehouse in which axle's loans are known."""
+    with dbt_project(server.databases, server.prepare_template(), tmp_path / "dbt") as project:
+        put_lender(project.conn, AXLE)
+        for loan_id in LOANS:
+            put_loan(project.conn, loan_id, AXLE.product_id)
+        yield project
 
 
-def test_what_was_answered_is_stored_once_whatever_is_killed(
-    receiver_python: Path, server: OwnPostgres, tmp_path: Path
+@pytest.fixture
+def storm(receiver_python: Path, server: OwnPostgres, project: DbtProject, tmp_path: Path) -> Iterator[Storm]:
+    airflow = Airflow(tmp_path)
+    url = server.databases.url(DATABASE, "turno_receiver")
+    environment = {"TURNO_RECEIVER_MAX_REQUESTS": "200", **receiver_environment(airflow.port)}
+    receiver = start_receiver(receiver_python, tmp_path, url, **environment)
+    yield Storm(receiver, server, airflow)
+    receiver.stop()
+    airflow.stop()
+
+
+def test_what_was_answered_is_stored_once_and_one_transaction_whatever_is_killed(
+    storm: Storm, server: OwnPostgres, project: DbtProject
 ) -> None:
-    url = server.prepare()
-    receiver = start_receiver(receiver_python, tmp_path, url, TURNO_RECEIVER_MAX_REQUESTS="200")
-    chance = random.Random(SEED)  # noqa: S311  # a shuffle, not a secret
-    figures: Counter[str] = Counter()
-    try:
-        for number in range(ROUNDS):
-            _storm(receiver, server, chance, number, figures)
-    finally:
-        receiver.stop()
-    stored = times_stored(server.admin_url, "evt_storm")
-    forged = times_stored(server.admin_url, "evt_forged")
-    print(f"storm sent={figures['sent']} acknowledged={figures['acknowledged']} stored={len(stored)} "
-          f"kills={figures['kills']} doubles={sum(n > 1 for n in stored.values())} forged_stored={len(forged)}")  # fmt: skip
+    for number in range(ROUNDS):
+        storm.rage(number)
+    after = storm.send_one_more()
+    admin = server.databases.url(DATABASE)
+    stored, forged = times_stored(admin, "evt_storm"), times_stored(admin, "evt_forged")
+    with connect(admin, autocommit=True) as conn, connect(project.app_url, autocommit=True) as app:
+        replace(project, conn=conn, app=app).build_warehouse()  # the sessions from before the crash are gone
+        ended = conn.execute(_ENDED).fetchone()
+    assert ended is not None
+    figures = storm.figures
+    print(
+        f"storm rounds={ROUNDS} kills={figures['kills']} sent={figures['sent']} forged={figures['forged']} "
+        f"acknowledged={figures['acknowledged']} stored={sum(stored.values())} transactions={ended['transactions']} "
+        f"doubles={sum(n > 1 for n in stored.values()) + ended['doubled']} "
+        f"lost={figures['acknowledged'] - len(stored)} forged_stored={len(forged)}"
+    )
+    assert figures["acknowledged"] == PAYMENTS * len(EVENTS) * ROUNDS
     assert set(stored.values()) == {1}
-    assert len(stored) == EVENTS * ROUNDS
+    assert len(stored) == figures["acknowledged"]
     assert forged == {}
     assert figures["forged_taken"] == 0
-
-
-def _storm(
-    receiver: Receiver, server: OwnPostgres, chance: random.Random, number: int, figures: Counter[str]
-) -> None:
-    events = [f"evt_storm{number}_{each}" for each in range(EVENTS)] * COPIES
-    chance.shuffle(events)
-    done = threading.Semaphore(0)
-
-    def deliver(event: str) -> None:
-        if chance.random() < 0.2 and forge(receiver, event.replace("storm", "forged")) == 200:
-            figures["forged_taken"] += 1
-        post_until_taken(receiver, event)
-        done.release()
-
-    with ThreadPoolExecutor(CLIENTS) as senders:
-        sent = [senders.submit(deliver, event) for event in events]
-        for _ in range(len(events) // 4):
-            done.acquire()
-        for pid in receiver.workers():
-            os.kill(pid, signal.SIGKILL)
-            figures["kills"] += 1
-        for _ in range(len(events) // 4):
-            done.acquire()
-        server.crash()
-        figures["kills"] += 1
-        server.start()
-        for each in sent:
-            each.result()
-    assert wait_until(lambda: receiver.request("GET", "/ready")[0] == 200, seconds=20)
-    figures["sent"] += len(events)
-    figures["acknowledged"] += len(set(events))
+    assert ended == {
+        "transactions": PAYMENTS * ROUNDS, "doubled": 0, "rupees": _rupees(ROUNDS), "exceptions": 0,
+    }  # fmt: skip
+    # Airflow came back, and is woken as if it had never been away
+    assert wait_until(lambda: storm.airflow.latest_window()[-16:] >= f"{after:%Y%m%dT%H%M%SZ}", seconds=70)

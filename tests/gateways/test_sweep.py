@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 
+from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET
 from tests.dbt.landing import (
     AXLE,
     AXLE_WEBHOOKS,
+    GB,
     Channel,
     RazorpayPayment,
     put_lender,
     put_loan,
+    put_mandate,
     put_webhook,
 )
 from tests.dbt.project import RUN, DbtProject
 from tests.gateways.standin import PAID_AT, Standin
 from turno_lms.domain.keys import source_key
-from turno_lms.gateways.api import GatewayError, ListedPayment
+from turno_lms.gateways.api import GatewayError, ListedPayment, ListedRefund, RazorpayApi
 from turno_lms.gateways.sweep import GRACE, OVERLAP, WIDE, SweepReport, is_warehouse_built, sweep
 from turno_lms.warehouse.connection import WarehouseConnection
 
@@ -115,8 +118,17 @@ class OnePayment:
     def payments_of_order(self, *_: str) -> Iterator[ListedPayment]:
         yield from ()
 
+    def refunds(self, *_: datetime) -> Iterator[ListedRefund]:
+        yield from ()
+
     def envelope(self, payment: ListedPayment) -> dict[str, Any]:
         return {"event": "swept.payment", "payload": {"payment": {"entity": payment.entity}}}
+
+    def refund_envelope(self, refund: ListedRefund) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def token(self, *_: str) -> None:
+        return None
 
 
 def test_a_refund_nobody_told_of_is_found_with_its_payment(axle: DbtProject) -> None:
@@ -131,6 +143,70 @@ def test_a_refund_nobody_told_of_is_found_with_its_payment(axle: DbtProject) -> 
     (row,) = axle.payments().values()
     assert (row["payment_status"], row["posting_block"]) == ("partially_refunded", "not_collected")
     assert sweep(axle.app, OnePayment(refunded), "razorpay", "axle", RUN, now=NOW).payments_landed == 0
+
+
+def test_a_refund_of_an_old_payment_is_found_by_its_own_time(axle: DbtProject, standin: Standin) -> None:
+    """The payment is 40 days old and in no window any more; 30 of its 100 rupees went back an hour ago."""
+    refunded_at = PAID_AT + timedelta(days=40)
+    told = standin.pay("pay_old", notes={"loan_id": "AXL300001"})
+    put_webhook(axle.conn, "axle", json.loads(told.body))
+    axle.build_warehouse()
+    refund = {"refund_id": "rfnd_1", "amount": "30.00", "made_at": refunded_at.isoformat()}
+    standin.pay("pay_old", notes={"loan_id": "AXL300001"}, refund=refund)
+    failed = {**refund, "refund_id": "rfnd_2", "is_failed": True}
+    standin.pay("pay_of_another", notes={"loan_id": "AXL300001"}, refund=failed)
+    later = refunded_at + timedelta(hours=1)
+    report = ask(axle, standin, now=later)
+    assert (report.payments_landed, report.refunds_landed, report.landed) == (0, 2, 2)
+    assert landed(axle.conn) == ["swept:rfnd_1:processed", "swept:rfnd_2:failed"]
+    assert ask(axle, standin, now=later).refunds_landed == 0
+    axle.build_warehouse()
+    (row,) = axle.payments().values()
+    assert (row["payment_status"], row["posting_block"]) == ("partially_refunded", "not_collected")
+    assert ask(axle, standin, now=later).refunds_landed == 0
+
+
+def test_cashfree_is_asked_for_refunds_by_their_events_and_orders(axle: DbtProject, standin: Standin) -> None:
+    channels = (*AXLE.channels, Channel("cashfree", "links", posts=True))
+    put_lender(axle.conn, replace(AXLE, channels=channels, webhooks=AXLE_WEBHOOKS))
+    axle.conn.execute(
+        "insert into core.core_lender_webhook_rule values"
+        " ('axle', 'cashfree', 1, 'data.order.order_tags.link_id', '_', 1, 'AXL\\d{6}', 'loan_id')"
+    )
+    refunded_at = PAID_AT + timedelta(days=40)
+    refund = {"refund_id": "7001", "amount": "1234.50", "made_at": refunded_at.isoformat()}
+    standin.pay("5114910001", gateway="cashfree", amount="1234.50", reference_id="AXL300001_7", refund=refund)
+    first = ask(axle, standin, "cashfree")
+    assert (first.payments_landed, first.refunds_landed) == (1, 0)
+    report = ask(axle, standin, "cashfree", now=refunded_at + timedelta(hours=1))
+    assert report.refunds_landed == 1
+    axle.build_warehouse()
+    (row,) = axle.payments().values()
+    assert (row["payment_status"], row["posting_block"]) == ("refunded", "not_collected")
+
+
+def test_a_mandate_known_by_its_token_only_is_asked_for_and_then_names_the_loan(
+    project: DbtProject, standin: Standin
+) -> None:
+    rules = (*GB.webhooks, ("payload.payment.entity.token_id", None, None, "token_[A-Za-z0-9]+", "token"))
+    by_webhook = Channel("razorpay", "nach_debits", posts=True)
+    put_lender(project.conn, replace(GB, channels=(by_webhook,), webhooks=rules))
+    put_loan(project.conn, "GB100001", 1)
+    put_mandate(project.conn, "HDFC7000000100151001", "GB100001")
+    nach = {"lender": "gb", "method": "nach", "notes": {}}
+    paid = standin.pay("pay_nach", **nach)
+    put_webhook(project.conn, "gb", json.loads(paid.body))
+    project.build_warehouse()
+    assert project.payments() == {}
+    api = RazorpayApi(standin.url, f"{API_KEY_ID}_gb", API_KEY_SECRET)
+    # the bank has not given a UMRN yet: nothing lands, and the next sweep asks again
+    assert sweep(project.app, api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 0
+    standin.pay("pay_nach", **nach, umrn="HDFC7000000100151001")
+    assert sweep(project.app, api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 1
+    project.build_warehouse()
+    (row,) = project.payments().values()
+    assert (row["loan_id"], row["posting_block"]) == ("GB100001", None)
+    assert sweep(project.app, api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 0
 
 
 def test_every_page_is_asked_for(axle: DbtProject, standin: Standin) -> None:

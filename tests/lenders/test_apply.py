@@ -64,6 +64,7 @@ def test_the_rows_dbt_reads(warehouse: WarehouseConnection, mappings: Path) -> N
         ("axle", 2, "payload.order.entity.receipt", "_", 1, r"AXL\d{6}", "loan_id"),
         ("gb", 1, "payload.payment.entity.notes.umrn", None, None, "[A-Z0-9]{1,20}", "umrn"),
         ("gb", 2, "payload.payment.entity.notes.loan_id", None, None, r"GB\d{6}", "loan_id"),
+        ("gb", 3, "payload.payment.entity.token_id", None, None, "token_[A-Za-z0-9]{1,40}", "token"),
     ]
 
 

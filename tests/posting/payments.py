@@ -13,11 +13,13 @@ create table core.core_transaction_data (
     lender text not null, loan_id text not null, business_date date not null, amount numeric(18, 2) not null,
     stream text not null, channels_seen text[] not null, sightings integer not null, first_seen_at timestamptz not null,
     gateway_payment_reference text, bank_reference text, payment_status text, reconciliation_status text,
-    posting_policy text, posting_block text, payment_type_id integer not null, _read_horizon bigint not null
+    posting_policy text, posting_block text, payment_type_id integer not null, _read_horizon bigint not null,
+    _txid bigint not null default pg_current_xact_id()::text::bigint
 );
 create table core.core_payment_sighting (
     native_reference text primary key, stated_loan_id text, business_date date, amount numeric(18, 2),
-    payment_status text, is_collection boolean, bank_reference text, seen_at timestamptz
+    payment_status text, is_collection boolean, bank_reference text, seen_at timestamptz,
+    _txid bigint not null default pg_current_xact_id()::text::bigint
 );
 create table base.base_gateway_payment (gateway_payment_reference text primary key, payment_status text);
 grant select on core.core_transaction_data, core.core_payment_sighting, base.base_gateway_payment to turno_app
@@ -70,7 +72,9 @@ def add_payment(
 def block_payment(conn: WarehouseConnection, key: str, block: str | None) -> None:
     """What dbt does when something about a payment changes."""
     conn.execute(
-        "update core.core_transaction_data set posting_block = %s where posting_key = %s", (block, key)
+        "update core.core_transaction_data set posting_block = %s, _txid = pg_current_xact_id()::text::bigint"
+        " where posting_key = %s",
+        (block, key),
     )
 
 

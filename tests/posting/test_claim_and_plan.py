@@ -5,6 +5,8 @@ from datetime import date
 from decimal import Decimal
 from itertools import chain
 
+import pytest
+
 from tests.posting.payments import add_ending, add_payment, block_payment, pending
 from turno_lms.domain.runs import RunContext
 from turno_lms.posting.claim import claim
@@ -107,3 +109,40 @@ def test_a_warehouse_that_was_never_built_has_nothing_to_post(
     assert prepare_reversals(warehouse, run) == 0
     assert claim(warehouse, run).claimed == 0
     assert plan_chunks(warehouse, 4) == []
+
+
+def ask(conn: WarehouseConnection, kind: str, key: str, state: str = "open") -> None:
+    """A question of the identity step, asked after core_transaction_data was built."""
+    conn.execute(
+        "insert into core.core_recon_exception (kind, subject, state, opened_by_run) values (%s, %s, %s, 'r')",
+        (kind, key, state),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "claimed"),
+    [
+        ("identity_conflict", "open", 0),
+        ("possible_duplicate", "open", 0),
+        ("identity_conflict", "resolved", 1),
+        ("missing_in_gateway", "open", 1),  # waits for recon only where the policy says so: the build decides
+    ],
+)
+def test_a_question_opened_since_the_last_build_holds_the_payment(
+    ledger: WarehouseConnection, run: RunContext, kind: str, state: str, claimed: int
+) -> None:
+    ask(ledger, kind, add_payment(ledger, "A"), state)
+    assert claim(ledger, run).claimed == claimed
+
+
+def test_a_duplicate_that_a_person_released_is_claimed_though_its_question_is_open_yet(
+    ledger: WarehouseConnection, run: RunContext
+) -> None:
+    key = add_payment(ledger, "A")
+    ask(ledger, "possible_duplicate", key)
+    ledger.execute(
+        "insert into core.core_payment_decision (posting_key, decision, reason, decided_by)"
+        " values (%s, 'release', 'two payments', 'meera')",
+        (key,),
+    )
+    assert claim(ledger, run).claimed == 1

@@ -318,6 +318,21 @@ def test_a_withdrawn_payment_that_is_released_is_posted_once(
     assert [each["outcome"] for each in archive(ledger, key)] == ["withdrawn", "posted"]
 
 
+def test_a_question_asked_after_the_claim_withdraws_the_intent_before_any_build(
+    ledger: WarehouseConnection, new_poster: NewPoster, tiny: TinyFineract, run: RunContext
+) -> None:
+    [key] = ready(ledger, run, "A")
+    ledger.execute(
+        "insert into core.core_recon_exception (kind, subject, opened_by_run) values ('identity_conflict', %s, 'r')",
+        (key,),
+    )
+    assert new_poster().post(["A"]).to_dict()["withdrawn"] == 1
+    assert tiny.sent == []
+    [ended] = archive(ledger, key)
+    assert (ended["outcome"], ended["error_code"]) == ("withdrawn", "conflict")
+    assert claim(ledger, run).claimed == 0
+
+
 def test_money_that_may_have_moved_is_not_withdrawn_before_a_look_up_can_be_trusted(
     ledger: WarehouseConnection, new_poster: NewPoster, tiny: TinyFineract, run: RunContext
 ) -> None:

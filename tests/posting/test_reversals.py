@@ -241,3 +241,57 @@ def test_the_next_correction_counts_on() -> None:
     assert next_correction(key) == f"{key}-r1"
     assert next_correction(f"{key}-o2") == f"{key}-o2-r1"
     assert next_correction(f"{key}-o2-r9") == f"{key}-o2-r10"
+
+
+def test_a_bounce_told_before_the_last_search_and_committed_after_it_is_found(
+    ledger: WarehouseConnection, warehouse_url: str, run: RunContext, posted: str
+) -> None:
+    bounce = (
+        "insert into core.core_payment_sighting values ('position:9:1', %s, %s, 5499.00, 'failed', false, null,"
+        " now() + interval '1 hour')"
+    )
+    with connect(warehouse_url) as late:
+        late.execute(bounce, (WRONG, JANUARY_5))
+        assert prepare_reversals(ledger, run) == 0
+        ledger.execute("create table public.later ()")  # a younger transaction ends before the late one
+        assert prepare_reversals(ledger, run) == 0
+        late.commit()
+    assert prepare_reversals(ledger, run) == 1
+
+
+def test_what_was_searched_is_not_searched_again(
+    ledger: WarehouseConnection, run: RunContext, posted: str
+) -> None:
+    """Against a false comfort: 20 000 sightings and as many postings, all old, are not read by the next search."""
+    ledger.execute(
+        "insert into core.core_payment_sighting (native_reference, stated_loan_id, business_date, amount, payment_status,"
+        " is_collection, seen_at) select 'old:' || n, 'L' || n, '2026-01-05', 1, 'failed', false, '2026-01-05'"
+        " from generate_series(1, 20000) as n"
+    )
+    ledger.execute(
+        "insert into core.core_transaction_data_processed (posting_key, outcome, lender, loan_id, business_date, amount,"
+        " attempts, processed_by_run) select md5('old' || n), 'posted', 'gb', 'L' || n, '2026-01-05', 1, 1, 'r'"
+        " from generate_series(1, 20000) as n"
+    )
+    ledger.execute("create index on core.core_payment_sighting (_txid)")
+    ledger.execute("create index on core.core_payment_sighting (stated_loan_id)")
+    ledger.execute("create index on core.core_transaction_data (_txid)")
+    ledger.execute("analyze")
+
+    def rows_read_by_a_search() -> int:
+        before = _rows_read(ledger)
+        prepare_reversals(ledger, run)
+        return _rows_read(ledger) - before
+
+    assert rows_read_by_a_search() > 20_000
+    assert rows_read_by_a_search() < 1000
+
+
+def _rows_read(conn: WarehouseConnection) -> int:
+    conn.execute("select pg_stat_force_next_flush()")
+    row = conn.execute(
+        "select sum(seq_tup_read + idx_tup_fetch)::bigint as n from pg_stat_user_tables"
+        " where relname in ('core_payment_sighting', 'core_transaction_data_processed')"
+    ).fetchone()
+    assert row is not None
+    return int(row["n"])

@@ -1,8 +1,12 @@
-"""Airflow's REST API as far as the receiver uses it, as documented: it records who asked for which run."""
+"""Airflow's REST API as far as the receiver uses it, as documented: it records who asked for which run.
+
+As a process of its own (`python -m tests.webhook_receiver.airflow_api PORT`) it prints each run, and can be killed.
+"""
 
 import json
 import re
 import secrets
+import sys
 import threading
 import time
 from datetime import datetime
@@ -16,6 +20,16 @@ USER = "receiver"
 PASSWORD = "airflow-password"
 _RUNS = re.compile(r"/api/v2/dags/([^/]+)/dagRuns")
 _RUN_ID = re.compile(r"[A-Za-z0-9_.~:+-]+")
+
+
+def receiver_environment(port: int) -> dict[str, str]:
+    """What a receiver needs to wake the Airflow on this port."""
+    return {
+        "TURNO_AIRFLOW_URL": f"http://{LOOPBACK}:{port}",
+        "TURNO_AIRFLOW_USER": USER,
+        "TURNO_AIRFLOW_PASSWORD": PASSWORD,
+        "TURNO_WAKE_SECONDS": "1",
+    }
 
 
 class AirflowApi:
@@ -39,12 +53,7 @@ class AirflowApi:
         return int(self._server.server_address[1])
 
     def environment(self) -> dict[str, str]:
-        return {
-            "TURNO_AIRFLOW_URL": f"http://{LOOPBACK}:{self.port}",
-            "TURNO_AIRFLOW_USER": USER,
-            "TURNO_AIRFLOW_PASSWORD": PASSWORD,
-            "TURNO_WAKE_SECONDS": "1",
-        }
+        return receiver_environment(self.port)
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -68,6 +77,7 @@ class AirflowApi:
             self.conflicts += 1
             return 409, {"detail": "Unique constraint violation"}
         self.runs[run_id] = {**asked, "dag_id": dag_id, "received_at": time.time()}
+        print(run_id, flush=True)
         return 200, self.runs[run_id]
 
     def queued_runs(self, query: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
@@ -127,3 +137,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
+
+
+if __name__ == "__main__":
+    AirflowApi(int(sys.argv[1]))
+    threading.Event().wait()

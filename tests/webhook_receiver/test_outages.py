@@ -31,17 +31,22 @@ class OwnPostgres:
     """A PostgreSQL server of the test's own, durable, that can be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
-        passwords = {"postgres": "admin", "turno_receiver": "receiver"}
+        passwords = {role: role for role in ("postgres", "turno_receiver", "turno_app", "turno_dbt")}
         self._log = folder / "postgres.log"
         self._server = postgres.PostgresServer(folder / "data", free_port(), passwords, dies_with_parent=True)
         self._process = self._server.start(self._log)
-        self.admin_url = self._server.databases.url("warehouse")
+        self.databases = self._server.databases
+        self.admin_url = self.databases.url("warehouse")
+
+    def prepare_template(self) -> str:
+        self.databases.ensure_database("template")
+        migrate(self.databases.url("template"))
+        for role in ("turno_receiver", "turno_app", "turno_dbt"):
+            self.databases.ensure_role(role)
+        return "template"
 
     def prepare(self) -> str:
-        self._server.databases.ensure_database("template")
-        migrate(self._server.databases.url("template"))
-        self._server.databases.ensure_role("turno_receiver")
-        return prepare_receiver_database(self._server.databases, "warehouse", "template")
+        return prepare_receiver_database(self.databases, "warehouse", self.prepare_template())
 
     def stop(self) -> None:
         postgres.stop(self._process)

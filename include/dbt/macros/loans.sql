@@ -32,6 +32,7 @@
         select
             case rule.resolves
                 when 'umrn' then upper(regexp_replace(cut.part, '\s', '', 'g'))
+                when 'token' then cut.part
                 else {{ canonical_loan_id('cut.part') }}
             end as reference
     ) as canonical

@@ -1,4 +1,4 @@
-"""The gateways' own APIs as far as the sweep asks them: which payments there are, by time and by order.
+"""The gateways' own APIs as far as the sweep asks them: payments by time and by order, refunds, and mandates by token.
 
 Both clients answer in the same terms. What lands is the gateway's own answer in an envelope that looks like its
 webhook, so that one set of rules reads both. Nothing here writes to a gateway.
@@ -40,6 +40,16 @@ class ListedPayment:
     entity: Mapping[str, Any] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class ListedRefund:
+    """A refund as the gateway's API has it, of the payment `payment_id`."""
+
+    refund_id: str
+    payment_id: str
+    state: str
+    entity: Mapping[str, Any] = field(repr=False)
+
+
 class GatewayApi(Protocol):
     """What the sweep needs of a gateway."""
 
@@ -49,8 +59,17 @@ class GatewayApi(Protocol):
     def payments_of_order(self, order_id: str) -> Iterator[ListedPayment]:
         """Every payment of an order; none where the gateway does not know it. Raises GatewayError."""
 
+    def refunds(self, since: datetime, until: datetime) -> Iterator[ListedRefund]:
+        """Every refund made in the window, however old its payment; raises GatewayError."""
+
     def envelope(self, payment: ListedPayment) -> dict[str, Any]:
         """The payment with what names its loan, in the form of the gateway's webhooks; raises GatewayError."""
+
+    def refund_envelope(self, refund: ListedRefund) -> dict[str, Any]:
+        """The refund in the form of the gateway's webhooks."""
+
+    def token(self, customer_id: str, token_id: str) -> Mapping[str, Any] | None:
+        """A mandate by the gateway's name for it, None where it knows none. Raises GatewayError."""
 
 
 class _Http:
@@ -99,11 +118,20 @@ class RazorpayApi:
         self._order = cache(self._fetch_order)
 
     def payments(self, since: datetime, until: datetime) -> Iterator[ListedPayment]:
-        """By the time of their creation, a page after the other."""
+        """By the time of their creation."""
+        yield from map(_razorpay_payment, self._listed("/v1/payments", since, until))
+
+    def refunds(self, since: datetime, until: datetime) -> Iterator[ListedRefund]:
+        """By the time of their own creation."""
+        for entity in self._listed("/v1/refunds", since, until):
+            yield ListedRefund(entity["id"], entity["payment_id"], entity["status"], entity)
+
+    def _listed(self, path: str, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+        """A list, a page after the other."""
         window = {"from": int(since.timestamp()), "to": int(until.timestamp()), "count": PAGE}
         skip = 0
-        while items := self._http.ask("GET", "/v1/payments", params={**window, "skip": skip})["items"]:
-            yield from map(_razorpay_payment, items)
+        while items := self._http.ask("GET", path, params={**window, "skip": skip})["items"]:
+            yield from items
             skip += len(items)
 
     def payments_of_order(self, order_id: str) -> Iterator[ListedPayment]:
@@ -123,6 +151,17 @@ class RazorpayApi:
             if link := self._http.ask("GET", path, may_be_unknown=True):
                 payload["payment_link"] = {"entity": link}
         return {"entity": "event", "event": "swept.payment", "contains": list(payload), "payload": payload}
+
+    def refund_envelope(self, refund: ListedRefund) -> dict[str, Any]:
+        """As an event of its own name, which no webhook has."""
+        payload = {"refund": {"entity": refund.entity}}
+        return {"entity": "event", "event": "refund.swept", "contains": ["refund"], "payload": payload}
+
+    def token(self, customer_id: str, token_id: str) -> Mapping[str, Any] | None:
+        """The token with its `mrn`, the UMRN, once the bank has given one."""
+        path = f"/v1/customers/{customer_id}/tokens/{token_id}"
+        found: Mapping[str, Any] | None = self._http.ask("GET", path, may_be_unknown=True)
+        return found
 
     def _fetch_order(self, order_id: str) -> Any:
         return self._http.ask("GET", f"/v1/orders/{order_id}", may_be_unknown=True)
@@ -158,7 +197,24 @@ class CashfreeApi:
         self._order = cache(self._fetch_order)
 
     def payments(self, since: datetime, until: datetime) -> Iterator[ListedPayment]:
-        """Cashfree lists events of payments by time; the payments themselves are asked for order by order."""
+        """Cashfree lists events by time; the payments themselves are asked for order by order."""
+        for order_id in self._orders_with("PAYMENT", since, until):
+            yield from self.payments_of_order(order_id)
+
+    def refunds(self, since: datetime, until: datetime) -> Iterator[ListedRefund]:
+        """The same way round: by the events of refunds, and then order by order."""
+        for order_id in self._orders_with("REFUND", since, until):
+            found = self._http.ask("GET", f"/pg/orders/{order_id}/refunds", may_be_unknown=True)
+            for entity in found or []:
+                yield ListedRefund(
+                    refund_id=str(entity["cf_refund_id"]),
+                    payment_id=str(entity["cf_payment_id"]),
+                    state=entity["refund_status"].lower(),
+                    entity=entity,
+                )
+
+    def _orders_with(self, event_type: str, since: datetime, until: datetime) -> Iterator[str]:
+        """The orders of all events of a type in a window, each once."""
         asked: set[str] = set()
         cursor: str | None = None
         window = {
@@ -168,11 +224,11 @@ class CashfreeApi:
         while True:
             body = {"pagination": {"limit": PAGE, "cursor": cursor}, "filters": window}
             found = self._http.ask("POST", "/pg/recon", json=body)
-            orders = [event["order_id"] for event in found["data"] if event["event_type"] == "PAYMENT"]
+            orders = [event["order_id"] for event in found["data"] if event["event_type"] == event_type]
             for order_id in dict.fromkeys(orders):
                 if order_id not in asked:
                     asked.add(order_id)
-                    yield from self.payments_of_order(order_id)
+                    yield order_id
             cursor = found.get("cursor")
             if not cursor:
                 return
@@ -186,6 +242,14 @@ class CashfreeApi:
         """With its order, whose id and tags may name the loan."""
         order = self._order(payment.order_id) or {"order_id": payment.order_id}
         return {"type": "SWEPT_PAYMENT", "data": {"order": order, "payment": payment.entity}}
+
+    def refund_envelope(self, refund: ListedRefund) -> dict[str, Any]:
+        """As an event of its own type, which no webhook has."""
+        return {"type": "SWEPT_REFUND", "data": {"refund": refund.entity}}
+
+    def token(self, customer_id: str, token_id: str) -> Mapping[str, Any] | None:  # noqa: ARG002  # as the protocol
+        """Cashfree's webhooks name the UMRN themselves."""
+        return None
 
     def _fetch_order(self, order_id: str) -> Any:
         return self._http.ask("GET", f"/pg/orders/{order_id}", may_be_unknown=True)

@@ -1,13 +1,14 @@
-"""The sweep: payments that a gateway collected and whose webhook never came, landed where the webhook would have.
+"""The sweep: payments and refunds whose webhook never came, landed where the webhook would have.
 
 Gateways stop sending after 42 minutes (Cashfree) or a day (Razorpay, which then switches the webhook off). So each
 account is asked twice over: by time, in windows that overlap, and by order, for every payment that was last heard of
-as open. What is missing lands in the same RAW tables with the verdict `swept`. Should the webhook come after all, the
-two are one payment: its id decides, as for any two events.
+as open. Refunds are asked for by their own time, however old their payment, and a mandate that is known by its token
+only is asked for its UMRN. What is missing lands in the same RAW tables with the verdict `swept`. Should the webhook
+come after all, the two are one payment: its id decides, as for any two events.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,7 +18,7 @@ from psycopg import sql
 
 from turno_lms.domain.runs import RunContext
 from turno_lms.fineract import exact_json
-from turno_lms.gateways.api import GatewayApi, ListedPayment
+from turno_lms.gateways.api import GatewayApi, ListedPayment, ListedRefund
 from turno_lms.gateways.statements import STATEMENTS
 from turno_lms.warehouse.connection import Row, WarehouseConnection, is_built
 
@@ -29,12 +30,17 @@ WIDE = timedelta(days=5)
 """Once a day the window is this wide: a NACH debit is captured days after its payment was made."""
 MOST_ORDERS = 500
 """Open orders asked for in one sweep, the latest first."""
+MOST_TOKENS = 500
+"""Mandates asked for in one sweep."""
 _BATCH = 500
+_FAILED_REFUND = frozenset({"failed", "cancelled"})
 
 
 @dataclass(frozen=True)
 class SweepReport:
-    """One account's sweep: collected payments that the gateway named, those that were missing, orders asked for."""
+    """One account's sweep: collected payments that the gateway named, those that were missing, orders asked for, and
+    the refunds and mandates that were missing.
+    """
 
     gateway: str
     lender: str
@@ -43,11 +49,18 @@ class SweepReport:
     payments_seen: int
     payments_landed: int
     orders_asked: int
+    refunds_landed: int
+    tokens_landed: int
+
+    @property
+    def landed(self) -> int:
+        """How many events landed."""
+        return self.payments_landed + self.refunds_landed + self.tokens_landed
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON for a log or an XCom."""
         window = {"window_from": self.window_from.isoformat(), "window_until": self.window_until.isoformat()}
-        return asdict(self) | window
+        return asdict(self) | window | {"landed": self.landed}
 
 
 def is_warehouse_built(conn: WarehouseConnection) -> bool:
@@ -82,7 +95,14 @@ def sweep(
     while batch := list(islice(collected, _BATCH)):
         seen += len(batch)
         landed += _land_missing(conn, api, account, batch)
-    report = SweepReport(gateway, lender, begin, until, seen, landed, len(orders))
+    refunds = api.refunds(begin, until)
+    refunds_landed = 0
+    while refund_batch := list(islice(refunds, _BATCH)):
+        refunds_landed += _land_missing_refunds(conn, api, account, refund_batch)
+    tokens_landed = _land_tokens(conn, api, account) if gateway == "razorpay" else 0
+    report = SweepReport(
+        gateway, lender, begin, until, seen, landed, len(orders), refunds_landed, tokens_landed
+    )
     conn.execute(STATEMENTS["record_sweep"], vars(report) | {"run": run.label})
     return report
 
@@ -123,19 +143,64 @@ def _land_missing(
         "refunded_paise": [payment.refunded_paise for payment in listed],
     }
     missing = {row["payment_id"] for row in conn.execute(STATEMENTS[f"missing_from_{gateway}"], values)}
-    rows = [_row(account, api, payment) for payment in listed if payment.payment_id in missing]
-    statement = sql.SQL(STATEMENTS["land_swept"]).format(table=sql.Identifier("raw", f"raw_{gateway}_api"))
+    found = [payment for payment in listed if payment.payment_id in missing]
+    # one row for each state that a payment was found in
+    keys = (f"swept:{one.payment_id}:{one.state}:{one.refunded_paise}" for one in found)
+    return _land(
+        conn, account, [_row(account, *each) for each in zip(keys, map(api.envelope, found), strict=True)]
+    )
+
+
+def _land_missing_refunds(
+    conn: WarehouseConnection, api: GatewayApi, account: dict[str, str], listed: Sequence[ListedRefund]
+) -> int:
+    """Land those of a batch of refunds that no event has told of; returns how many."""
+    values = {
+        "gateway": account["gateway"],
+        "refund_ids": [refund.refund_id for refund in listed],
+        "payment_ids": [refund.payment_id for refund in listed],
+        "failed": [refund.state in _FAILED_REFUND for refund in listed],
+    }
+    event = sql.Identifier("base", f"base_{account['gateway']}_event")
+    query = sql.SQL(STATEMENTS["missing_refunds"]).format(event=event)
+    missing = {row["refund_id"] for row in conn.execute(query, values)}
+    rows = [
+        _row(account, f"swept:{refund.refund_id}:{refund.state}", api.refund_envelope(refund))
+        for refund in listed
+        if refund.refund_id in missing
+    ]
+    return _land(conn, account, rows)
+
+
+def _land_tokens(conn: WarehouseConnection, api: GatewayApi, account: dict[str, str]) -> int:
+    """Land what the gateway says of mandates that payments name by token only; those without a UMRN wait."""
+    asked = conn.execute(STATEMENTS["open_tokens"], account | {"most": MOST_TOKENS}).fetchall()
+    found = [api.token(row["customer_id"], row["token_id"]) for row in asked]
+    rows = [
+        _row(account, f"swept:{token['id']}:{token['mrn']}", _token_envelope(token))
+        for token in found
+        if token and token.get("mrn")
+    ]
+    return _land(conn, account, rows)
+
+
+def _token_envelope(token: Mapping[str, Any]) -> dict[str, Any]:
+    payload = {"token": {"entity": token}}
+    return {"entity": "event", "event": "swept.token", "contains": ["token"], "payload": payload}
+
+
+def _land(conn: WarehouseConnection, account: dict[str, str], rows: list[Row]) -> int:
+    table = sql.Identifier("raw", f"raw_{account['gateway']}_api")
+    statement = sql.SQL(STATEMENTS["land_swept"]).format(table=table)
     with conn.transaction():
         return sum(conn.execute(statement, row).rowcount for row in rows)
 
 
-def _row(account: dict[str, str], api: GatewayApi, payment: ListedPayment) -> Row:
-    envelope = api.envelope(payment)
+def _row(account: dict[str, str], event_key: str, envelope: dict[str, Any]) -> Row:
     body = exact_json.dumps(envelope)
     return {
         "lender": account["lender"],
-        # no event id of a gateway holds a colon; one row for each state that a payment was found in
-        "event_key": f"swept:{payment.payment_id}:{payment.state}:{payment.refunded_paise}",
+        "event_key": event_key,  # no event id of a gateway holds a colon
         "body_sha256": hashlib.sha256(body.encode()).hexdigest(),
         "event_type": envelope.get("event") or envelope.get("type"),
         "body": body.encode(),

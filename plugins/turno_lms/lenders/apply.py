@@ -12,7 +12,7 @@ from psycopg import sql
 from turno_lms.domain.names import gateway_table, payment_file_table
 from turno_lms.lenders import mapping_versions, queries
 from turno_lms.lenders.registry import LenderRegistry
-from turno_lms.lenders.schema import FILE_CHANNEL, UMRN_PATTERN, Lender
+from turno_lms.lenders.schema import FILE_CHANNEL, TOKEN_PATTERN, UMRN_PATTERN, Lender
 from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import WarehouseConnection
 
@@ -104,7 +104,9 @@ def _detail_rows(lender: Lender) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "core_lender_file_kind", {"kind": kind, "stream": stream_name, **references}
     for gateway, rules in lender.gateways.items():
         for precedence, rule in enumerate(rules.loan_from, start=1):
-            pattern = UMRN_PATTERN if rule.resolves == "umrn" else lender.loan_id_pattern
+            pattern = {"umrn": UMRN_PATTERN, "token": TOKEN_PATTERN}.get(
+                rule.resolves, lender.loan_id_pattern
+            )
             fields = rule.model_dump()
             yield (
                 "core_lender_webhook_rule",

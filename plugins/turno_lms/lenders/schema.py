@@ -44,6 +44,8 @@ from turno_lms.lenders.resolutions import Resolutions
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
+TOKEN_PATTERN = "token_[A-Za-z0-9]{1,40}"  # noqa: S105  # the form of a name
+"""Razorpay's name of a mandate."""
 
 ComputedName = Literal["charge", "amount"]
 COMPUTED: tuple[ComputedName, ...] = ("charge", "amount")
@@ -305,12 +307,15 @@ def _listed(names: Iterable[str]) -> str:
 
 
 class WebhookRule(Part):
-    """Where a gateway payment names its loan: a dotted field of the payload, perhaps one part of it."""
+    """Where a gateway payment names its loan: a dotted field of the payload, perhaps one part of it.
+
+    It holds the loan's id, its mandate's UMRN, or the gateway's token of the mandate, whose own events name the UMRN.
+    """
 
     field: KeyPath
     separator: Annotated[str, StringConstraints(min_length=1, max_length=5)] | None = None
     part: int | None = Field(default=None, ge=1, le=20)
-    resolves: Literal["loan_id", "umrn"]
+    resolves: Literal["loan_id", "umrn", "token"]
 
     @model_validator(mode="after")
     def _whole_split(self) -> Self:

@@ -1,12 +1,14 @@
 -- Payments that may be posted and have neither an ending nor an intent become intents.
 -- One that was withdrawn was never posted: it comes back when nothing blocks it any more.
 -- The switch stops what is new in both its closed states, and a manual repayment is read with its approval once more.
+-- A question that was opened since core_transaction_data was built holds its payment as if it had been read there.
 -- The money of a loan under settlement is held, but for the payments that the settlement took: those are booked on its day.
 -- What paid for a foreclosure is in Fineract already, under its posting key: it is read back. On a loan that was written
 -- off, money is a recovery.
 with payable as (
     select
         payment.posting_key,
+        payment.posting_key as original_posting_key,
         payment.lender,
         payment.loan_id,
         payment.business_date,
@@ -23,6 +25,7 @@ with payable as (
     union all
     select
         correction.posting_key,
+        correction.original_posting_key,
         correction.lender,
         correction.loan_id,
         correction.business_date,
@@ -75,6 +78,7 @@ where
     processed.posting_key is null
     and pending.posting_key is null
     and core.posting_switch(payment.lender, payment.channel) = 'open'
+    and core.posting_question(payment.original_posting_key) is null
     and (hold.loan_id is null or hold.resolution_ref = taken.resolution_ref)
     and (
         taken.posted_by is distinct from 'foreclosure'

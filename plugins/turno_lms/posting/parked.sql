@@ -5,7 +5,12 @@ select
     question.lender,
     question.loan_id,
     question.amount,
-    coalesce(question.detail ->> 'reason', question.detail ->> 'detail') as reason,
+    coalesce(
+        question.detail ->> 'reason',
+        question.detail ->> 'detail',
+        -- of money that a gateway gave back: both figures
+        (question.detail ->> 'amount_returned') || ' of ' || (question.detail ->> 'amount') || ' rupees went back'
+    ) as reason,
     question.detail ->> 'decision' as decision,
     question.opened_at,
     (extract(epoch from now() - question.opened_at) / 86400)::integer as days

@@ -31,6 +31,13 @@ _LEASE_CALLS = 4
 _TOLD_BY = ("core.core_transaction_data", "core.core_payment_sighting", "base.base_gateway_payment")
 _CORRECTION = re.compile(r"-r(\d+)$")
 _PREPARE = Path(__file__).with_name("prepare_reversals.sql").read_text(encoding="utf-8")
+_SEARCHED_UNTIL = """
+insert into core.core_reversal_search as search (_txid) values (0)
+on conflict (only_row) do update set _txid = search._txid
+returning search._txid
+"""
+_READ_HORIZON = "select pg_snapshot_xmin(pg_current_snapshot())::text::bigint as horizon"
+_SEARCHED = "update core.core_reversal_search set _txid = %s"
 _FINISH = Path(__file__).with_name("finish_reversal.sql").read_text(encoding="utf-8")
 _CORRECT = Path(__file__).with_name("correct.sql").read_text(encoding="utf-8")
 _POSTED = """
@@ -76,12 +83,24 @@ class Correction:
 def prepare_reversals(conn: WarehouseConnection, run: RunContext) -> int:
     """Prepare the reversal of every posted payment that a later record says bounced, and ask a person about it.
 
-    Prepared is not sent: `request_reversal` confirms it, `drop_reversal` does not.
+    Prepared is not sent: `request_reversal` confirms it, `drop_reversal` does not. Each search reads what was written
+    since the one before, whenever it was committed; searches take turns.
     """
     with conn.transaction():
         if not is_built(conn, *_TOLD_BY):
             return 0
-        return conn.execute(_PREPARE, {"run": run.label}).rowcount
+        (since,) = _only_row(conn, _SEARCHED_UNTIL)
+        (horizon,) = _only_row(conn, _READ_HORIZON)
+        prepared = conn.execute(_PREPARE, {"run": run.label, "since": since}).rowcount
+        conn.execute(_SEARCHED, (horizon,))
+    return prepared
+
+
+def _only_row(conn: WarehouseConnection, query: str) -> tuple[Any, ...]:
+    row = conn.execute(query).fetchone()
+    if row is None:
+        raise LookupError(f"no row: {query}")
+    return tuple(row.values())
 
 
 def request_reversal(

@@ -28,6 +28,8 @@ head as (
         case
             when payment.posting_key is null then 'superseded'
             when payment.posting_block is not null then payment.posting_block
+            -- opened since core_transaction_data was built
+            when core.posting_question(payment.posting_key) is not null then core.posting_question(payment.posting_key)
             when hold.resolution_ref <> coalesce(booked.resolution_ref, '') then 'held_for_resolution'
             when
                 (

@@ -19,5 +19,6 @@ where
     and processed.posting_key is null
     and pending.posting_key is null
     and taken.posting_key is null
+    and core.posting_question(payment.posting_key) is null
     and core.posting_switch(payment.lender, coalesce(posting.channel, '')) = 'open'
 order by payment.business_date, payment.posting_key

@@ -71,7 +71,9 @@ routed as (
                 and upper(event.details ->> 'payment_type') is distinct from 'AUTH'
                 then 'subscription'
             when
-                event.event in ('REFUND_STATUS_WEBHOOK', 'AUTO_REFUND_STATUS_WEBHOOK', 'SUBSCRIPTION_REFUND_STATUS')
+                event.event in (
+                    'REFUND_STATUS_WEBHOOK', 'AUTO_REFUND_STATUS_WEBHOOK', 'SUBSCRIPTION_REFUND_STATUS', 'SWEPT_REFUND'
+                )
                 then 'refund'
             when event.event like 'DISPUTE\_%' then 'dispute'
             -- repeats a payment to add its charges: no payment of its own

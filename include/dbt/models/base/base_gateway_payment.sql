@@ -3,6 +3,7 @@
         unique_key="gateway_payment_reference",
         indexes=[
             {"columns": ["payment_status"]},
+            {"columns": ["reference_error"]},
             {"columns": ["_txid"]},
             {"columns": ["_read_horizon"]},
         ],
@@ -24,6 +25,17 @@ with touched as (
     from {{ gateway_event }} as event
     inner join ({{ changed_subjects(['umrn']) }}) as changed on event.loan_reference = changed.subject
     {% endfor -%}
+    union
+    -- payments by a token of which something was told, or whose mandate changed
+    select event.gateway_payment_reference
+    from {{ ref('base_razorpay_event') }} as told
+    inner join {{ ref('base_razorpay_event') }} as event on told.token_id = event.loan_reference
+    where told.{{ touched_since() }}
+    union
+    select event.gateway_payment_reference
+    from {{ ref('base_razorpay_event') }} as told
+    inner join ({{ changed_subjects(['umrn']) }}) as changed on told.token_umrn = changed.subject
+    inner join {{ ref('base_razorpay_event') }} as event on told.token_id = event.loan_reference
     {% endif %}
 ),
 
@@ -100,16 +112,41 @@ ranked as (
     )
 ),
 
-candidate as (
+-- what the events of mandates say: a payment by NACH names its mandate by token only
+token as (
+    select
+        told.token_id,
+        count(distinct told.token_umrn) as umrns,
+        min(told.token_umrn) as umrn
+    from {{ ref('base_razorpay_event') }} as told
+    where
+        told.token_umrn is not null
+        and told.token_id in (select event.loan_reference from event where event.reference_resolves = 'token')
+    group by told.token_id
+),
+
+mandated as (
     select
         ranked.*,
-        case when ranked.reference_resolves = 'umrn' then ranked.loan_reference end as umrn,
-        coalesce(mandate.loans > 1, false) as is_mandate_ambiguous,
-        case ranked.reference_resolves when 'umrn' then mandate.loan_id else ranked.loan_reference end as loan_id
+        ranked.reference_resolves in ('umrn', 'token') as is_by_mandate,
+        coalesce(token.umrns > 1, false) as is_token_ambiguous,
+        case
+            when ranked.reference_resolves = 'umrn' then ranked.loan_reference
+            when token.umrns = 1 then token.umrn
+        end as umrn
     from ranked
+    left join token on ranked.reference_resolves = 'token' and ranked.loan_reference = token.token_id
+),
+
+candidate as (
+    select
+        mandated.*,
+        mandated.is_token_ambiguous or coalesce(mandate.loans > 1, false) as is_mandate_ambiguous,
+        case when mandated.is_by_mandate then mandate.loan_id else mandated.loan_reference end as loan_id
+    from mandated
     left join lateral (
-        {{ loans_of_mandate('ranked.loan_reference', ist_date('ranked.payment_paid_at')) }}
-    ) as mandate on ranked.reference_resolves = 'umrn' and ranked.nth_reference = 1
+        {{ loans_of_mandate('mandated.umrn', ist_date('mandated.payment_paid_at')) }}
+    ) as mandate on mandated.is_by_mandate and mandated.nth_reference = 1
 ),
 
 payment as (

@@ -4,6 +4,8 @@
         indexes=[
             {"columns": ["gateway_payment_reference"]},
             {"columns": ["loan_reference"]},
+            {"columns": ["token_id"]},
+            {"columns": ["token_umrn"]},
             {"columns": ["_txid"]},
             {"columns": ["_read_horizon"]},
         ],
@@ -41,6 +43,7 @@ event as (
         landed.payload #> '{payload,payment,entity}' as payment,
         landed.payload #> '{payload,refund,entity}' as refund,
         landed.payload #> '{payload,dispute,entity}' as dispute,
+        landed.payload #> '{payload,token,entity}' as token,
         landed.payload #>> '{payload,bank_transfer,entity,bank_reference}' as transfer_reference
     from touched
     inner join {{ source('landing', 'raw_razorpay_api') }} as landed
@@ -58,6 +61,7 @@ routed as (
             when event.event like 'refund.%' then 'refund'
             when event.event like 'payment.dispute.%' then 'dispute'
             when event.payment ->> 'id' is not null then 'payment'
+            when event.token ->> 'id' is not null then 'token'
             else 'other'
         end as event_role
     from event
@@ -105,6 +109,13 @@ select
                     {{ rupees_of_paise("(routed.dispute ->> 'amount')") }}
                 )
     end::numeric(18, 2) as dispute_amount,
+    case when routed.event_role = 'token' then routed.token ->> 'id' end as token_id,
+    case
+        when
+            routed.event_role = 'token'
+            and upper(regexp_replace(routed.token ->> 'mrn', '\s', '', 'g')) ~ '^[A-Z0-9]{1,20}$'
+            then upper(regexp_replace(routed.token ->> 'mrn', '\s', '', 'g'))
+    end as token_umrn,
     named.reference as loan_reference,
     named.resolves as reference_resolves,
     named.precedence as reference_precedence,

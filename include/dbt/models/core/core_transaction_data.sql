@@ -22,6 +22,17 @@ with touched as (
         on sighting.native_reference = identity.native_reference
     where sighting.{{ touched_since() }}
     union
+    -- a row that says the money went back is no sighting of money: it names the payment by a reference
+    {% for reference in ['bank_reference', 'gateway_payment_reference'] -%}
+    select identity.posting_key
+    from {{ ref('core_payment_sighting') }} as returned
+    inner join {{ ref('core_payment_sighting') }} as collected
+        on returned.lender = collected.lender and returned.{{ reference }} = collected.{{ reference }}
+    inner join {{ source('state', 'core_payment_identity') }} as identity
+        on collected.native_reference = identity.native_reference
+    where returned.{{ touched_since() }} and not returned.is_collection
+    union
+    {% endfor -%}
     -- a payment stays with the lender it was frozen under, whatever its sightings say now
     select payment.posting_key
     from {{ this }} as payment
@@ -76,6 +87,7 @@ member as (
         coalesce(stream.stream, identity.stream) as stream,
         -- both then and now: evidence of a time when another channel posted never becomes money of its own
         identity.is_posting_channel and coalesce(stream.is_posting_channel, false) as is_posting_channel,
+        returned.payment_status as returned_status,
         recon.native_reference is not null as is_matched,
         superseded.subject is not null as is_superseded
     from member_key
@@ -85,6 +97,25 @@ member as (
     left join {{ source('state', 'core_lender_stream') }} as stream
         on identity.lender = stream.lender and identity.channel = stream.channel
     left join {{ source('state', 'core_recon_match') }} as recon on identity.native_reference = recon.native_reference
+    -- the same money reported once more, as bounced or reversed, by a later row of the lender
+    left join lateral (
+        {% for reference in ['bank_reference', 'gateway_payment_reference'] -%}
+        select told.payment_status
+        from {{ ref('core_payment_sighting') }} as told
+        where
+            not told.is_collection
+            and told.payment_status in ('failed', 'refunded', 'charged_back')
+            and told.lender = identity.lender
+            and told.{{ reference }} = coalesce(sighting.{{ reference }}, identity.{{ reference }})
+            and told.stated_loan_id = identity.loan_id
+            and told.amount = identity.amount
+            and (told.seen_at, coalesce(told.file_id, 0), coalesce(told.row_number, 0))
+            > (sighting.seen_at, coalesce(sighting.file_id, 0), coalesce(sighting.row_number, 0))
+        {{ "union all" if not loop.last }}
+        {% endfor %}
+        order by payment_status desc
+        limit 1
+    ) as returned on sighting.is_collection
     -- rows that a corrected file no longer has: in question, or withdrawn by a person
     left join (
         select distinct question.subject
@@ -110,7 +141,10 @@ payment as (
         array_agg(distinct member.channel order by member.channel) as channels_seen,
         count(*)::integer as sightings,
         min(member.seen_at) as first_seen_at,
-        (array_agg(member.payment_status order by member.status_rank desc, member.payment_status))[1] as payment_status,
+        coalesce(
+            max(member.returned_status),
+            (array_agg(member.payment_status order by member.status_rank desc, member.payment_status))[1]
+        ) as payment_status,
         (array_agg(member.gateway_payment_reference order by member.is_founder desc, member.native_reference)
         filter (where member.gateway_payment_reference is not null))[1] as gateway_payment_reference,
         (array_agg(member.bank_reference order by member.is_founder desc, member.native_reference)

@@ -10,7 +10,10 @@ select
     reversal.state as reversal_state,
     pending.state as queue_state,
     pending.last_error,
-    case when payment.posting_key is null then 'superseded' else payment.posting_block end as block
+    case
+        when payment.posting_key is null then 'superseded'
+        else coalesce(payment.posting_block, core.posting_question(taken.posting_key))
+    end as block
 from core.core_resolution_money as taken
 left join core.core_transaction_data_processed as processed on taken.posting_key = processed.posting_key
 left join core.core_reversal as reversal on taken.posting_key = reversal.posting_key

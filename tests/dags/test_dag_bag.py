@@ -32,6 +32,11 @@ FIXED = {
     "hand_in_file",
     "sweep_gateways",
     "replay_webhooks",
+    "run_los_operations",
+    "decide_los_operation",
+    "call_fineract",
+    "show_loan",
+    "check_loan_master",
 }
 EXPECTED = sorted(FIXED | {f"ingest__{slug}" for slug in load_lenders()})
 HEAVY = ["polars", "pandas", "dbt", "openpyxl", "sqlglot"]
@@ -44,7 +49,7 @@ PRODUCERS = {
         "resolve_rejected_rows",
     },
     "umrn_master_loaded": {"load_umrn_master"},
-    "loans_snapshotted": {"reconcile_loans"},
+    "loans_snapshotted": {"reconcile_loans", "run_los_operations", "check_loan_master"},
     "manual_repayments_entered": {"post_manual_repayment"},
     "gateway_events_landed": {"sweep_gateways", "replay_webhooks"},
     "transactions_built": {"build_warehouse"},

@@ -129,8 +129,9 @@ comment on table core.core_loan_product_template is 'What a product proposes for
 -- ---------------------------------------------------------------- grants
 
 grant select, insert on raw.raw_los_refused_row, raw.raw_fineract_loan_schedule to turno_app;
-grant select, insert on core.core_los_file to turno_app;
-grant select, insert, update on core.core_los_processed, core.core_loan_product_template to turno_app;
+grant select, insert, update on
+core.core_los_file, core.core_los_processed, core.core_loan_product_template
+to turno_app;
 grant select on
 raw.raw_los_refused_row, raw.raw_fineract_loan_schedule, core.core_los_file, core.core_los_processed,
 core.core_loan_product_template

@@ -90,7 +90,11 @@ def test_a_file_with_every_kind_of_bad_row_lands_the_good_ones_and_says_what_is_
         (14, "reference_conflict", "reference"),
     ]
     stored = app.execute("select * from raw.raw_los_submission where reference = 'L-20'").fetchone() or {}
-    assert (stored["source"], stored["row_number"], stored["payload"]["number_of_repayments"]) == ("file", 15, 12)
+    assert (stored["source"], stored["row_number"], stored["payload"]["number_of_repayments"]) == (
+        "file",
+        15,
+        12,
+    )
     assert stored["payload"]["charges"] == [{"charge_id": 3, "amount": "590.50"}]
     log = app.execute("select * from core.core_los_file").fetchone() or {}
     assert (log["state"], log["rows_read"], log["rows_refused"]) == ("landed", 15, 13)
@@ -98,7 +102,9 @@ def test_a_file_with_every_kind_of_bad_row_lands_the_good_ones_and_says_what_is_
     assert all("row " in told for told in taken.first_problems)
 
 
-def test_a_heading_that_no_schema_knows_is_the_field_of_every_row(app: WarehouseConnection, tmp_path: Path) -> None:
+def test_a_heading_that_no_schema_knows_is_the_field_of_every_row(
+    app: WarehouseConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "loans.csv"
     path.write_text("reference,colour\nR-1,red\n", encoding="utf-8")
     land_file(app, LOANS, "sha", rows_of(path), RUN)

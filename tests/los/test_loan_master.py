@@ -51,8 +51,14 @@ def test_an_operation_brings_a_loan_up_to_date_and_what_was_done_past_us_is_drif
     # 12,000 flat at 18 % for a year: 2,160 of interest, 14,160 owed in twelve of 1,180
     assert (row["status"], row["lender"], row["client_external_id"]) == ("Active", "axle", "CL1")
     assert (row["principal"], row["total_outstanding"], row["interest_outstanding"]) == (12000, 14160, 2160)
-    assert (row["installments"], row["installment_amount"], str(row["first_due_on"])) == (12, 1180, "2025-02-05")
-    assert {row[name] for name in ("status_source", "schedule_source", "balances_source")} == {"run_los_operations"}
+    assert (row["installments"], row["installment_amount"], str(row["first_due_on"])) == (
+        12,
+        1180,
+        "2025-02-05",
+    )
+    assert {row[name] for name in ("status_source", "schedule_source", "balances_source")} == {
+        "run_los_operations"
+    }
     assert (row["last_operation"], row["days_past_due"] > 0) == ("disburse_loan", True)
 
     report = report_drift(project.app, book.client, DRIFT)

@@ -30,7 +30,14 @@ PAYLOAD = {
 
 def row(operation: str, minute: int = 0, reference: str | None = None, **changes: object) -> Row:
     reference = reference or f"{operation}-{minute}"
-    made = Row(operation, UUID(int=hash((operation, reference)) % 2**100), "los", reference, PAYLOAD, NOON + timedelta(minutes=minute))
+    made = Row(
+        operation,
+        UUID(int=hash((operation, reference)) % 2**100),
+        "los",
+        reference,
+        PAYLOAD,
+        NOON + timedelta(minutes=minute),
+    )
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -97,7 +104,14 @@ def test_what_came_together_goes_by_its_rank(order: list[str]) -> None:
 
 @given(st.lists(st.integers(0, 5), max_size=6))
 def test_undoing_and_doing_again_follows_the_order_of_submission(cuts: list[int]) -> None:
-    script = ("create_loan", "approve_loan", "undo_approval", "approve_loan", "disburse_loan", "undo_disbursal")
+    script = (
+        "create_loan",
+        "approve_loan",
+        "undo_approval",
+        "approve_loan",
+        "disburse_loan",
+        "undo_disbursal",
+    )
     rows = [row(operation, minute) for minute, operation in enumerate(script)]
     loan, left, start = Loan(), [], 0
     for cut in [*sorted(cuts), len(rows)]:

@@ -34,7 +34,11 @@ def decided(book: LosBook, action: Action, operation: str, reference: str, reaso
     ("changes", "reason", "told"),
     [
         # 1,180.00 is the schedule's instalment: 1.00 off is within the lender's tolerance, 1.01 is not
-        ({"emi": "1181.01"}, "instalment_differs", "instalment: submitted 1181.01, Fineract's schedule has 1180.00"),
+        (
+            {"emi": "1181.01"},
+            "instalment_differs",
+            "instalment: submitted 1181.01, Fineract's schedule has 1180.00",
+        ),
         ({"first_repayment_on": "2025-01-05"}, "dates_differ", "not after the expected disbursement"),
         ({"expected_disbursement_on": "2025-01-01"}, "dates_differ", "before the application"),
         ({"lender": "nobody"}, "lender_unknown", "no mapping of lender nobody"),
@@ -67,7 +71,11 @@ def test_a_person_lets_a_mismatch_pass_and_only_a_mismatch(book: LosBook) -> Non
     book.run()
     assert set(book.states().values()) == {"done"}
     row = book.row("create_loan", "L-1")
-    assert (row["decided_by"], row["decision_reason"], row["accepted_reasons"]) == ("asha", "as agreed", ["instalment_differs"])
+    assert (row["decided_by"], row["decision_reason"], row["accepted_reasons"]) == (
+        "asha",
+        "as agreed",
+        ["instalment_differs"],
+    )
 
 
 def test_within_the_lenders_tolerance_nothing_is_held(make_book: MakeBook) -> None:
@@ -92,10 +100,14 @@ def test_terms_and_charges_come_from_product_and_mapping(make_book: MakeBook) ->
     loan = book.loan("AXL1", "transactions")
     assert loan["interestType"]["id"] == 0
     assert loan["transactions"][0]["paymentDetailData"]["paymentType"]["id"] == 1
-    asked = book.conn.execute("select count(*) as n from raw.raw_fineract_api_log where purpose = 'loan_template'")
+    asked = book.conn.execute(
+        "select count(*) as n from raw.raw_fineract_api_log where purpose = 'loan_template'"
+    )
     new_loan(book, 2, emi="1100.16")
     book.run()
-    again = book.conn.execute("select count(*) as n from raw.raw_fineract_api_log where purpose = 'loan_template'")
+    again = book.conn.execute(
+        "select count(*) as n from raw.raw_fineract_api_log where purpose = 'loan_template'"
+    )
     assert asked.fetchone() == again.fetchone() == {"n": 1}, "the template is kept"
 
 
@@ -109,7 +121,9 @@ def test_what_fineract_refuses_is_refused_with_its_code_and_tried_again_on_order
     assert (refused["state"], refused["reason"]) == ("refused", "refused_by_fineract")
     assert "loan.disbursal.cannot.be.before.approval.date" in refused["message"]
     decided(book, Action.RETRY, "disburse_loan", "D-2")
-    assert book.row("disburse_loan", "D-2")["attempt"] == 2  # the key of a refused call answers with the refusal for ever
+    assert (
+        book.row("disburse_loan", "D-2")["attempt"] == 2
+    )  # the key of a refused call answers with the refusal for ever
     book.run()
     decided(book, Action.DROP, "disburse_loan", "D-2")
     assert book.row("disburse_loan", "D-2")["state"] == "dropped"
@@ -138,7 +152,11 @@ def test_an_account_number_of_another_client_or_loan_is_traced_too(book: LosBook
     states = book.states()
     assert sorted(states[f"create_client C-{n}"] for n in (1, 2)) == ["done", "held"]
     assert sorted(states[f"create_loan L-{n}"] for n in (1, 3)) == ["done", "held"]
-    held = next(row for row in (book.row("create_loan", "L-1"), book.row("create_loan", "L-3")) if row["state"] == "held")
+    held = next(
+        row
+        for row in (book.row("create_loan", "L-1"), book.row("create_loan", "L-3"))
+        if row["state"] == "held"
+    )
     assert held["reason"] == "account_taken"
     assert held["detail"]["holders"][0]["external_id"] in {"AXL1", "AXL3"}
 
@@ -160,8 +178,12 @@ def test_no_personal_data_reaches_the_api_log_or_the_results(book: LosBook) -> N
     book.submit("create_client", client_of(8, reference="C-dup", mobile_no=client_of(7)["mobile_no"]))
     book.submit("update_client", {"reference": "U", "client_id": "CL7", "email": "asha@example.com"})
     book.run()
-    logged = book.conn.execute("select string_agg(log::text, ' ') as text from raw.raw_fineract_api_log as log").fetchone()
-    results = book.conn.execute("select string_agg(row::text, ' ') as text from core.core_los_processed as row").fetchone()
+    logged = book.conn.execute(
+        "select string_agg(log::text, ' ') as text from raw.raw_fineract_api_log as log"
+    ).fetchone()
+    results = book.conn.execute(
+        "select string_agg(row::text, ' ') as text from core.core_los_processed as row"
+    ).fetchone()
     for text in ((logged or {})["text"], (results or {})["text"]):
         for personal in ("9800000007", "Borrower 7", "asha@example.com"):
             assert personal not in text

@@ -87,13 +87,18 @@ def test_a_submission_is_stored_before_it_is_answered_202_and_can_be_asked_for(
     assert receiver.request("GET", "/los/create_client/7", headers=TOKEN)[0] == 404
 
 
-def test_a_submission_is_answered_with_what_became_of_it(receiver: Receiver, raw: WarehouseConnection) -> None:
+def test_a_submission_is_answered_with_what_became_of_it(
+    receiver: Receiver, raw: WarehouseConnection
+) -> None:
     _, answer = submit(receiver, "create_client", CLIENT | {"reference": "C-result"})
     path = f"/los/create_client/{answer['submission_id']}"
 
     def told() -> dict[str, Any]:
         known: dict[str, Any] = json.loads(receiver.request("GET", path, headers=TOKEN)[1])
-        return {name: known[name] for name in known.keys() - {"submission_id", "operation", "received_at", "reference"}}
+        return {
+            name: known[name]
+            for name in known.keys() - {"submission_id", "operation", "received_at", "reference"}
+        }
 
     raw.execute(
         "insert into core.core_los_processed (operation, submission_id, caller, reference, subject, submitted_at, state,"

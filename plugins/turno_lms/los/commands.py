@@ -88,7 +88,9 @@ def decide(
     """Decide about a submission that is held or refused; the next run goes on with it."""
     with connect() as conn:
         try:
-            decisions.decide(conn, Named(operation, reference, caller), action, reason, actor or getpass.getuser())
+            decisions.decide(
+                conn, Named(operation, reference, caller), action, reason, actor or getpass.getuser()
+            )
         except DecisionError as refused:
             raise typer.BadParameter(str(refused)) from refused
     typer.echo(f"{operation} {reference} {action}")

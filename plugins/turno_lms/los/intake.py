@@ -166,7 +166,11 @@ def _land(conn: WarehouseConnection, origin: Origin, rows: Iterable[Incoming]) -
         bad += _stored(conn, origin, good, taken)
         for each in bad:
             _refuse(conn, origin, each)
-        told = [f"row {number}: {problem.field or 'row'}: {reason}" for number, _, found, reason in bad for problem in found]
+        told = [
+            f"row {number}: {problem.field or 'row'}: {reason}"
+            for number, _, found, reason in bad
+            for problem in found
+        ]
         taken.first_problems = (*taken.first_problems, *told)[:_MOST_TOLD]
         taken.read += len(chunk)
         taken.refused += len(bad)
@@ -181,7 +185,9 @@ def _judged(operation: str, row: Incoming) -> tuple[Any, list[Problem]]:
 Bad = tuple[int, Any, list[Problem], str]
 
 
-def _stored(conn: WarehouseConnection, origin: Origin, good: list[tuple[int, Any]], taken: Taken) -> list[Bad]:
+def _stored(
+    conn: WarehouseConnection, origin: Origin, good: list[tuple[int, Any]], taken: Taken
+) -> list[Bad]:
     """Insert what is new; returns the rows that contradict what stands under their reference."""
     values = {
         "operation": origin.operation, "caller": origin.caller, "source": origin.source, "file_id": origin.file_id,
@@ -193,7 +199,9 @@ def _stored(conn: WarehouseConnection, origin: Origin, good: list[tuple[int, Any
     taken.duplicate += sum(is_same for number, is_same in same.items() if number not in new)
     conflict = Problem("reference", "something else was submitted under this reference")
     return [
-        (number, payload, [conflict], "reference_conflict") for number, payload in good if not same.get(number, False)
+        (number, payload, [conflict], "reference_conflict")
+        for number, payload in good
+        if not same.get(number, False)
     ]
 
 

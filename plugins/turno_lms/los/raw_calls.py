@@ -25,7 +25,17 @@ PURPOSE = "fineract_call"
 METHODS = ("GET", "POST", "PUT")
 """The allow-list: nothing here deletes."""
 
-_PATHS = ("/clients", "/loans", "/loanproducts", "/charges", "/paymenttypes", "/codes", "/offices", "/rescheduleloans", "/search")
+_PATHS = (
+    "/clients",
+    "/loans",
+    "/loanproducts",
+    "/charges",
+    "/paymenttypes",
+    "/codes",
+    "/offices",
+    "/rescheduleloans",
+    "/search",
+)
 _MONEY = re.compile(r"/transactions(/|\?|$)|command=(disburse|foreclosure)", re.IGNORECASE)
 _LOAN = re.compile(r"^/loans/(?:external-id/(?P<external_id>[^/?]+)|(?P<number>\d+))")
 _LEASE_CALLS = 4
@@ -113,9 +123,16 @@ def send(
     try:
         # used before it is sent: whoever comes after a crash finds it used, and sends nothing
         if not approvals.use(conn, approval_id, call.figures(), run, needed=True):
-            raise RawCallError(f"approval {approval_id} was used before: look at raw.raw_fineract_api_log, purpose raw_call")
+            raise RawCallError(
+                f"approval {approval_id} was used before: look at raw.raw_fineract_api_log, purpose raw_call"
+            )
         answer = client.send(
-            call.method, call.path, call.body, purpose="raw_call", subject=run.label, idempotency_key=uuid4().hex
+            call.method,
+            call.path,
+            call.body,
+            purpose="raw_call",
+            subject=run.label,
+            idempotency_key=uuid4().hex,
         )
     finally:
         if lease:

@@ -13,7 +13,9 @@ MOST = 5000
 """Loans of one run; the next takes the rest."""
 
 
-def read_missing_schedules(conn: WarehouseConnection, client: FineractClient, run: RunContext) -> dict[str, Any]:
+def read_missing_schedules(
+    conn: WarehouseConnection, client: FineractClient, run: RunContext
+) -> dict[str, Any]:
     """Read them one by one, each stored on its own. Run twice: nothing is read again. A loan that cannot be read is
     counted and tried by the next run.
     """

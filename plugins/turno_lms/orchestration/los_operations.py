@@ -66,7 +66,9 @@ def take_los_file(file: dict[str, Any]) -> dict[str, Any]:
     los_file, run = intake.LosFile(**file), current_run()
     with TemporaryDirectory(prefix="turno-los-") as folder, connect() as conn:
         path = Path(folder) / "file"
-        answer = s3_client().get_object(Bucket=los_file.bucket, Key=los_file.key, IfMatch=f'"{los_file.etag}"')
+        answer = s3_client().get_object(
+            Bucket=los_file.bucket, Key=los_file.key, IfMatch=f'"{los_file.etag}"'
+        )
         path.write_bytes(answer["Body"].read())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         try:

@@ -62,7 +62,9 @@ def _under_headings(records: Iterator[NumberedRow], name: str) -> Iterator[Plain
             _check_headings(headings, name)
             continue
         if len(row) > len(headings) and any(cell.strip() for cell in row[len(headings) :]):
-            message = f"{name}: row {number} has more cells than there are headings: is a comma not in quotes?"
+            message = (
+                f"{name}: row {number} has more cells than there are headings: is a comma not in quotes?"
+            )
             raise FileRefusedError(FileError.UNREADABLE_FILE, message)
         yield PlainRow(number, {h: cell for h, cell in zip(headings, row, strict=False) if h}, is_text=True)
 

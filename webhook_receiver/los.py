@@ -13,8 +13,8 @@ from flask import Blueprint, Response, abort, request
 from webhook_receiver.body import BodyRefusal, BodyRefusedError, read_body
 from webhook_receiver.events import UnusableBodyError
 from webhook_receiver.logs import Sampler
-from webhook_receiver.los_schemas import Operations, Problem, Submitted
-from webhook_receiver.los_store import LosStore
+from webhook_receiver.los_schemas import STATES, Operations, Problem, Progress, Submitted
+from webhook_receiver.los_store import Known, LosStore
 from webhook_receiver.metrics import SharedCounters, series
 from webhook_receiver.openapi import TOKEN_HEADER, describe
 from webhook_receiver.settings import LOS
@@ -171,15 +171,8 @@ class _Intake:
             _unavailable(unavailable)
         if found is None:
             raise _AnswerError(HTTPStatus.NOT_FOUND, "no such submission of yours")
-        reference, received_at = found
-        known = {
-            "submission_id": str(submission_id),
-            "operation": operation,
-            "reference": reference,
-            "received_at": received_at.isoformat(),
-            "state": "received",
-        }
-        return _json(HTTPStatus.OK, known)
+        known = {"submission_id": str(submission_id), "operation": operation}
+        return _json(HTTPStatus.OK, known | _told(found))
 
     def _caller(self) -> str:
         token = request.headers.get(TOKEN_HEADER, "")
@@ -215,6 +208,24 @@ def _refused(item: Any, problems: list[Problem]) -> dict[str, Any]:
         "status": Submitted.REFUSED,
         "problems": [asdict(problem) for problem in problems],
     }
+
+
+def _told(known: Known) -> dict[str, Any]:
+    """What a caller is told of a submission: how far it is, why it waits or is held, and its result."""
+    told = {
+        "reference": known.reference,
+        "received_at": known.received_at.isoformat(),
+        "state": STATES.get(known.state or "", Progress.RECEIVED),
+    }
+    optional = {
+        "reason": known.reason,
+        "message": known.message,
+        "result": known.result,
+        "waiting_since": known.waiting_since and known.waiting_since.isoformat(),
+        "ended_at": known.ended_at and known.ended_at.isoformat(),
+        "recognised": known.is_recognised or None,
+    }
+    return told | {name: value for name, value in optional.items() if value is not None}
 
 
 def _unavailable(unavailable: StoreUnavailableError) -> NoReturn:

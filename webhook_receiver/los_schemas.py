@@ -32,6 +32,30 @@ class Submitted(StrEnum):
     """Not a submission by its schema."""
 
 
+class Progress(StrEnum):
+    """How far a stored submission is."""
+
+    RECEIVED = "received"
+    WAITING = "waiting"
+    """For what it depends on; it goes on by itself."""
+    IN_PROGRESS = "in_progress"
+    HELD = "held"
+    """A person looks at it."""
+    DONE = "done"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    """A person decided that it shall not be done."""
+
+
+STATES = {
+    "queued": Progress.RECEIVED,
+    "in_flight": Progress.IN_PROGRESS,
+    "unknown": Progress.IN_PROGRESS,
+    **{state.value: state for state in Progress},
+}
+"""The state of a submission's row to what its caller is told."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is wrong with one field of a submission; `field` is dotted, and empty for the whole."""

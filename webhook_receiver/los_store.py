@@ -38,8 +38,13 @@ inner join raw.raw_los_submission as stored
 order by listed.place
 """
 _FIND = """
-select reference, received_at from raw.raw_los_submission
-where operation = %s and submission_id = %s and caller = %s
+select
+    submission.reference, submission.received_at, processed.state, processed.reason, processed.message,
+    processed.result, processed.is_recognised, processed.waiting_since, processed.ended_at
+from raw.raw_los_submission as submission
+left join core.core_los_processed as processed
+    on submission.operation = processed.operation and submission.submission_id = processed.submission_id
+where submission.operation = %s and submission.submission_id = %s and submission.caller = %s
 """
 
 
@@ -49,6 +54,21 @@ class Submission:
 
     status: Submitted
     submission_id: UUID
+
+
+@dataclass(frozen=True)
+class Known:
+    """A submission and what became of it so far; `state` is None until it was looked at."""
+
+    reference: str
+    received_at: datetime
+    state: str | None
+    reason: str | None
+    message: str | None
+    result: dict[str, Any] | None
+    is_recognised: bool | None
+    waiting_since: datetime | None
+    ended_at: datetime | None
 
 
 class LosStore:
@@ -85,7 +105,8 @@ class LosStore:
             submissions.append(Submission(status, submission_id))
         return submissions
 
-    def find(self, operation: str, submission_id: UUID, caller: str) -> tuple[str, datetime] | None:
-        """The reference and the time of a caller's own submission; raises StoreUnavailableError."""
+    def find(self, operation: str, submission_id: UUID, caller: str) -> Known | None:
+        """A caller's own submission with its result; raises StoreUnavailableError."""
         values = (operation, submission_id, caller)
-        return self._store.run(lambda conn: conn.execute(_FIND, values)).fetchone()
+        row = self._store.run(lambda conn: conn.execute(_FIND, values)).fetchone()
+        return Known(*row) if row else None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from webhook_receiver.los_schemas import Operations, Submitted
+from webhook_receiver.los_schemas import Operations, Progress, Submitted
 
 TOKEN_HEADER = "X-Internal-Token"  # noqa: S105  a header's name
 
@@ -67,10 +67,10 @@ def _look_up(name: str) -> dict[str, Any]:
     missing = _answer("No such submission of this caller.", _ref("Error"))
     return {
         "operationId": f"look_up_{name}",
-        "summary": f"What is known of a submission of {name}.",
+        "summary": f"What became of a submission of {name}.",
         "parameters": [parameter],
         "responses": {
-            "200": _answer("The submission.", _ref("Submission")),
+            "200": _answer("The submission and its result.", _ref("Submission")),
             "401": _answer("The token is missing or does not stand.", _ref("Error")),
             "404": missing | {"content": missing["content"] | _TEXT["content"]},
             "503": _answer("Try again.", _ref("Error")),
@@ -113,8 +113,15 @@ def _schemas(operations: Operations) -> dict[str, Any]:
                 "operation": text,
                 "reference": text,
                 "received_at": {"type": "string", "format": "date-time"},
-                "state": {"enum": ["received"]},
+                "state": {"enum": list(Progress)},
+                "reason": text | {"description": "Why it waits, is held or was refused: a code."},
+                "message": text,
+                "waiting_since": {"type": "string", "format": "date-time"},
+                "ended_at": {"type": "string", "format": "date-time"},
+                "recognised": {"type": "boolean", "description": "It was done before; nothing was sent."},
+                "result": {"type": "object", "description": "Fineract's numbers, days, and rupees as text."},
             },
+            "additionalProperties": False,
         },
         "Error": {
             "type": "object",

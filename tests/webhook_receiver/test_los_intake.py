@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from schemathesis import Case
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
@@ -61,6 +61,9 @@ def test_these_operations_may_be_submitted(raw: WarehouseConnection) -> None:
         "disburse_loan",
         "add_charge",
         "foreclose_loan",
+        "undo_approval",
+        "undo_disbursal",
+        "reject_loan",
     }
     assert set(OPERATIONS.schemas) == names
     query = "select to_regclass(format('raw.raw_%%s_los', %s::text)) is not null as there"
@@ -82,6 +85,39 @@ def test_a_submission_is_stored_before_it_is_answered_202_and_can_be_asked_for(
     assert receiver.request("GET", path, headers={TOKEN_HEADER: "partner-token"})[0] == 404
     assert receiver.request("GET", path.replace("create_client", "add_charge"), headers=TOKEN)[0] == 404
     assert receiver.request("GET", "/los/create_client/7", headers=TOKEN)[0] == 404
+
+
+def test_a_submission_is_answered_with_what_became_of_it(
+    receiver: Receiver, raw: WarehouseConnection
+) -> None:
+    _, answer = submit(receiver, "create_client", CLIENT | {"reference": "C-result"})
+    path = f"/los/create_client/{answer['submission_id']}"
+
+    def told() -> dict[str, Any]:
+        known: dict[str, Any] = json.loads(receiver.request("GET", path, headers=TOKEN)[1])
+        return {
+            name: known[name]
+            for name in known.keys() - {"submission_id", "operation", "received_at", "reference"}
+        }
+
+    raw.execute(
+        "insert into core.core_los_processed (operation, submission_id, caller, reference, subject, submitted_at, state,"
+        " reason, message, waiting_since, claimed_by_run)"
+        " values ('create_client', %s, 'los', 'C-result', 'client:CL000001', now(), 'waiting', 'date_in_future', 'later',"
+        " '2026-01-05 10:00+00', 'r')",
+        (answer["submission_id"],),
+    )
+    assert told() == {
+        "state": "waiting", "reason": "date_in_future", "message": "later", "waiting_since": "2026-01-05T10:00:00+00:00",
+    }  # fmt: skip
+    raw.execute(
+        "update core.core_los_processed set state = 'done', reason = null, message = null, waiting_since = null,"
+        " result = '{\"fineract_client_id\": 7}', ended_at = '2026-01-06 10:00+00', is_recognised = true"
+        " where reference = 'C-result'"
+    )
+    assert told() == {
+        "state": "done", "result": {"fineract_client_id": 7}, "ended_at": "2026-01-06T10:00:00+00:00", "recognised": True,
+    }  # fmt: skip
 
 
 def test_the_same_reference_is_the_same_submission_and_another_body_under_it_a_conflict(
@@ -214,7 +250,7 @@ _CHECKS = CHECKS.get_by_names(
 
 
 @_description.parametrize()
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_the_description_is_what_is_served(case: Case, receiver: Receiver) -> None:
     case.call_and_validate(base_url=receiver.url, headers=TOKEN, checks=_CHECKS, timeout=10)
 

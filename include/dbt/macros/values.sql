@@ -5,6 +5,10 @@
     ({{ moment }} at time zone 'Asia/Kolkata')::date
 {%- endmacro %}
 
+{% macro ist_today() -%}
+    {{ ist_date("now()") }}
+{%- endmacro %}
+
 {% macro rupees_of_paise(text) -%}
     (case when {{ text }} ~ '^[0-9]{1,15}([.]0+)?$' then (({{ text }})::numeric / 100)::numeric(18, 2) end)
 {%- endmacro %}

@@ -1,1 +1,1 @@
-"""Operations of the loan origination system; so far who may submit them (the receiver takes them in)."""
+"""Operations of the loan origination system: who may submit them, how each is carried out, what became of it."""

@@ -5,7 +5,7 @@ exactly one fate.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -18,12 +18,14 @@ from turno_lms.los.schemas import Problem, problems
 from turno_lms.warehouse.connection import WarehouseConnection
 
 BATCH = 1000
+_MOST_TOLD = 20
 FILE_CALLER = "files"
 """Who submits a file that does not lie in a caller's own folder."""
 
 _INSERT = """
 insert into raw.raw_los_submission (operation, caller, reference, payload, source, file_id, row_number)
-select %(operation)s, %(caller)s, given.payload ->> 'reference', given.payload, %(source)s, %(file_id)s, given.row_number
+select
+    %(operation)s, %(caller)s, given.payload ->> 'reference', given.payload, %(source)s, %(file_id)s, given.row_number
 from unnest(%(payloads)s::text[], %(numbers)s::integer[]) as listed (payload_text, row_number)
 cross join lateral (select listed.payload_text::jsonb as payload, listed.row_number) as given
 order by given.payload ->> 'reference', given.row_number
@@ -42,21 +44,22 @@ inner join raw.raw_los_submission as stored
 _REFUSE = """
 insert into raw.raw_los_refused_row
     (file_id, operation, caller, row_number, reference, reason, field, problem, payload, refused_by_run)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+values (
+    %(file_id)s, %(operation)s, %(caller)s, %(row_number)s, %(reference)s, %(reason)s, %(field)s, %(problem)s,
+    %(payload)s, %(run)s
+)
 """
 _KNOWN_FILE = "select state from core.core_los_file where (bucket, key, etag) = (%s, %s, %s)"
-_FILE_ID = "select nextval(pg_get_serial_sequence('core.core_los_file', 'file_id')) as file_id"
 _LOG_FILE = """
-insert into core.core_los_file (
-    file_id, bucket, key, etag, operation, caller, sha256, state, error_message, rows_read, rows_accepted, rows_duplicate,
-    rows_refused, taken_by_run
-)
-overriding system value
-values (
-    %(file_id)s, %(bucket)s, %(key)s, %(etag)s, %(operation)s, %(caller)s, %(sha256)s, %(state)s, %(error)s, %(read)s,
-    %(accepted)s, %(duplicate)s, %(refused)s, %(run)s
-)
+insert into core.core_los_file (bucket, key, etag, operation, caller, sha256, state, error_message, taken_by_run)
+values (%(bucket)s, %(key)s, %(etag)s, %(operation)s, %(caller)s, %(sha256)s, %(state)s, %(error)s, %(run)s)
 on conflict (bucket, key, etag) do nothing
+returning file_id
+"""
+_COUNT_ROWS = """
+update core.core_los_file
+set rows_read = %(read)s, rows_accepted = %(accepted)s, rows_duplicate = %(duplicate)s, rows_refused = %(refused)s
+where file_id = %(file_id)s
 """
 
 
@@ -108,27 +111,31 @@ def is_known(conn: WarehouseConnection, file: LosFile) -> bool:
 def land_file(
     conn: WarehouseConnection, file: LosFile, sha256: str, rows: Iterable[Incoming], run: RunContext
 ) -> Taken:
-    """Land a file's rows, in one transaction. `rows` may raise: then nothing of it is stored."""
+    """Land a file's rows, in one transaction; a version that was dealt with lands nothing again. `rows` may raise: then
+    nothing of it is stored.
+    """
     with conn.transaction():
-        row = conn.execute(_FILE_ID).fetchone()
-        file_id = int((row or {})["file_id"])
-        taken = _land(conn, file.operation, file.caller, "file", rows, run, file_id)
-        values = {
-            **file.to_dict(), **asdict(taken), "file_id": file_id, "sha256": sha256, "state": "landed", "error": None,
-            "run": run.label,
-        }  # fmt: skip
-        conn.execute(_LOG_FILE, values)
+        file_id = _logged(conn, file, "landed", run, sha256=sha256)
+        if file_id is None:
+            return Taken()
+        taken = _land(conn, Origin(file.operation, file.caller, "file", run, file_id), rows)
+        conn.execute(_COUNT_ROWS, {**asdict(taken), "file_id": file_id})
     return taken
 
 
 def refuse_file(conn: WarehouseConnection, file: LosFile, message: str, run: RunContext) -> None:
     """Note that a file cannot be read; the same version is not tried again."""
-    row = conn.execute(_FILE_ID).fetchone()
-    values = {
-        **file.to_dict(), **asdict(Taken()), "file_id": (row or {})["file_id"], "sha256": None, "state": "refused",
-        "error": message, "run": run.label,
-    }  # fmt: skip
-    conn.execute(_LOG_FILE, values)
+    _logged(conn, file, "refused", run, error=message)
+
+
+def _logged(
+    conn: WarehouseConnection, file: LosFile, state: str, run: RunContext, *, sha256: str | None = None,
+    error: str | None = None,
+) -> int | None:  # fmt: skip
+    """Enter a file version in the log; None if it is there."""
+    values = {**file.to_dict(), "sha256": sha256, "state": state, "error": error, "run": run.label}
+    row = conn.execute(_LOG_FILE, values).fetchone()
+    return int(row["file_id"]) if row else None
 
 
 def land_form(
@@ -136,30 +143,35 @@ def land_form(
 ) -> Taken:
     """Land what a person typed, in one transaction; `caller` is `form:` and the person."""
     with conn.transaction():
-        return _land(conn, operation, caller, "form", rows, run, None)
+        return _land(conn, Origin(operation, caller, "form", run), rows)
 
 
-def _land(
-    conn: WarehouseConnection,
-    operation: str,
-    caller: str,
-    source: Literal["file", "form"],
-    rows: Iterable[Incoming],
-    run: RunContext,
-    file_id: int | None,
-) -> Taken:
-    taken = Taken()
-    left = iter(rows)
+@dataclass(frozen=True)
+class Origin:
+    """Where rows come from and what they are submissions of."""
+
+    operation: str
+    caller: str
+    source: Literal["file", "form"]
+    run: RunContext
+    file_id: int | None = None
+
+
+def _land(conn: WarehouseConnection, origin: Origin, rows: Iterable[Incoming]) -> Taken:
+    taken, left = Taken(), iter(rows)
     while chunk := list(islice(left, BATCH)):
-        judged = [(row, *_judged(operation, row)) for row in chunk]
+        judged = [(row, *_judged(origin.operation, row)) for row in chunk]
         good = [(row.number, payload) for row, payload, found in judged if not found]
-        bad = [(row.number, payload, found, "bad_row") for row, payload, found in judged if found] + _stored(
-            conn, operation, caller, source, good, file_id, taken
-        )
-        for number, payload, found, reason in bad:
-            _refuse(conn, (file_id, operation, caller, number), payload, found, reason, run)
-            told = tuple(f"row {number}: {problem.field or 'row'}: {reason}" for problem in found)
-            taken.first_problems = (*taken.first_problems, *told)[:20]
+        bad = [(row.number, payload, found, "bad_row") for row, payload, found in judged if found]
+        bad += _stored(conn, origin, good, taken)
+        for each in bad:
+            _refuse(conn, origin, each)
+        told = [
+            f"row {number}: {problem.field or 'row'}: {reason}"
+            for number, _, found, reason in bad
+            for problem in found
+        ]
+        taken.first_problems = (*taken.first_problems, *told)[:_MOST_TOLD]
         taken.read += len(chunk)
         taken.refused += len(bad)
     return taken
@@ -174,17 +186,11 @@ Bad = tuple[int, Any, list[Problem], str]
 
 
 def _stored(
-    conn: WarehouseConnection,
-    operation: str,
-    caller: str,
-    source: str,
-    good: list[tuple[int, Any]],
-    file_id: int | None,
-    taken: Taken,
+    conn: WarehouseConnection, origin: Origin, good: list[tuple[int, Any]], taken: Taken
 ) -> list[Bad]:
     """Insert what is new; returns the rows that contradict what stands under their reference."""
     values = {
-        "operation": operation, "caller": caller, "source": source, "file_id": file_id,
+        "operation": origin.operation, "caller": origin.caller, "source": origin.source, "file_id": origin.file_id,
         "payloads": [json.dumps(payload) for _, payload in good], "numbers": [number for number, _ in good],
     }  # fmt: skip
     new = {row["row_number"] for row in conn.execute(_INSERT, values)}
@@ -199,22 +205,13 @@ def _stored(
     ]
 
 
-def _refuse(
-    conn: WarehouseConnection,
-    place: tuple[Any, ...],
-    payload: Any,
-    found: list[Problem],
-    reason: str,
-    run: RunContext,
-) -> None:
+def _refuse(conn: WarehouseConnection, origin: Origin, bad: Bad) -> None:
+    number, payload, found, reason = bad
     reference = payload.get("reference") if isinstance(payload, dict) else None
-    told = reference if isinstance(reference, str) else None
+    values = {
+        "file_id": origin.file_id, "operation": origin.operation, "caller": origin.caller, "row_number": number,
+        "reference": reference if isinstance(reference, str) else None, "reason": reason, "payload": Jsonb(payload),
+        "run": origin.run.label,
+    }  # fmt: skip
     for problem in found:
-        row = (*place, told, reason, problem.field, problem.message, Jsonb(payload), run.label)
-        conn.execute(_REFUSE, row)
-
-
-def numbered(rows: Iterable[Any], first: int = 1) -> Iterator[Incoming]:
-    """JSON objects as rows, counted from `first`."""
-    for number, row in enumerate(rows, start=first):
-        yield Incoming(number, row, is_text=False)
+        conn.execute(_REFUSE, {**values, "field": problem.field, "problem": problem.message})

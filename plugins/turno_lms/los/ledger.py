@@ -13,6 +13,7 @@ from turno_lms.fineract.leases import Lease
 from turno_lms.los.model import Again, Done, Ending, Hold, Row, Wait
 from turno_lms.los.registry import REGISTRY
 from turno_lms.los.statements import STATEMENTS
+from turno_lms.warehouse.changes import record_changes
 from turno_lms.warehouse.connection import WarehouseConnection
 
 
@@ -131,7 +132,9 @@ def end(conn: WarehouseConnection, row: Row, outcome: Ending, run: RunContext) -
 
 
 def wake(conn: WarehouseConnection, row: Row, subject: str) -> None:
-    """Let what waited for this client or loan be looked at again."""
+    """Let what waited for this client or loan be looked at again, and the loan master be built anew."""
+    if "loan_id" in row.payload:
+        record_changes(conn, "loan", [row.payload["loan_id"]])
     client_id = row.payload["client_id"] if subject.startswith("client:") else None
     conn.execute(STATEMENTS["wake"], {"client_id": client_id, "subject": subject})
 

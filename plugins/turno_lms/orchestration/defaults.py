@@ -27,6 +27,7 @@ class Tag(StrEnum):
     WAREHOUSE = "warehouse"
     POSTING = "posting"
     GATEWAYS = "gateways"
+    LOS = "los"
     RECONCILIATION = "reconciliation"
     RESOLUTIONS = "resolutions"
     MONEY = "moves-money"

@@ -45,7 +45,8 @@ loan as (
         latest.payload -> 'timeline' as timeline,
         latest.payload -> 'summary' as summary,
         latest.payload,
-        latest.taken_at
+        latest.taken_at,
+        latest.taken_by_run
     from latest
     left join {{ source('state', 'core_lender') }} as lender on latest.product_id = lender.product_id
 )
@@ -65,6 +66,15 @@ select
     {{ fineract_date("(loan.timeline -> 'expectedMaturityDate')") }} as expected_maturity_on,
     {{ fineract_date("(loan.timeline -> 'closedOnDate')") }} as closed_on,
     {{ fineract_date("(loan.summary -> 'overdueSinceDate')") }} as overdue_since,
+    nullif(trim(loan.payload ->> 'accountNo'), '') as account_no,
+    nullif(trim(loan.payload ->> 'clientExternalId'), '') as client_external_id,
+    (loan.payload ->> 'numberOfRepayments')::integer as number_of_repayments,
+    (loan.payload ->> 'annualInterestRate')::numeric(19, 6) as annual_interest_rate,
+    {{ fineract_date("(loan.timeline -> 'expectedDisbursementDate')") }} as expected_disbursement_on,
+    {{ fineract_date("(loan.timeline -> 'rejectedOnDate')") }} as rejected_on,
+    {{ fineract_date("(loan.timeline -> 'writeOffOnDate')") }} as written_off_on,
+    coalesce(loan.payload ->> 'totalOverpaid', '0')::numeric(18, 2) as overpaid,
+    split_part(loan.taken_by_run, '/', 1) as read_by,
     {% for field, column in [
         ("principalOutstanding", "principal_outstanding"),
         ("interestOutstanding", "interest_outstanding"),

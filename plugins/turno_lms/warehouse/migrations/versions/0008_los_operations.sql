@@ -116,6 +116,7 @@ create index core_los_processed_open on core.core_los_processed (subject, next_t
 where state in ('queued', 'in_flight', 'waiting', 'unknown');
 create index core_los_processed_subject on core.core_los_processed (subject);
 create index core_los_processed_client on core.core_los_processed (client_id) where state = 'waiting';
+create index core_los_processed_loan on core.core_los_processed (loan_id, ended_at) where state = 'done';
 create index core_los_processed_state on core.core_los_processed (state, changed_at);
 
 create table core.core_loan_product_template (
@@ -128,8 +129,9 @@ comment on table core.core_loan_product_template is 'What a product proposes for
 -- ---------------------------------------------------------------- grants
 
 grant select, insert on raw.raw_los_refused_row, raw.raw_fineract_loan_schedule to turno_app;
-grant select, insert on core.core_los_file to turno_app;
-grant select, insert, update on core.core_los_processed, core.core_loan_product_template to turno_app;
+grant select, insert, update on
+core.core_los_file, core.core_los_processed, core.core_loan_product_template
+to turno_app;
 grant select on
 raw.raw_los_refused_row, raw.raw_fineract_loan_schedule, core.core_los_file, core.core_los_processed,
 core.core_loan_product_template

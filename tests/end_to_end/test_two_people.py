@@ -44,6 +44,10 @@ class Person:
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json()
 
+    def knows(self, *dag_ids: str) -> bool:
+        """Whether Airflow has parsed these DAGs."""
+        return set(dag_ids) <= {dag["dag_id"] for dag in self.call("GET", "/dags?limit=100")["dags"]}
+
     def trigger(self, dag_id: str, **conf: Any) -> str:
         """Start a run by the form; returns its id."""
         return str(self.call("POST", f"/dags/{dag_id}/dagRuns", logical_date=None, conf=conf)["dag_run_id"])
@@ -104,6 +108,7 @@ def test_only_another_logged_in_person_s_approval_writes_a_loan_off(stack: dict[
         )
         return asha.states(run_id)[task]
 
+    wait_for(lambda: asha.knows(DAG, "decide_resolution"), "Airflow has not parsed the DAGs")
     # who asked answers the question herself
     first = asha.trigger(DAG, **FORM)
     until(first, "approve", "awaiting_input", "deferred")

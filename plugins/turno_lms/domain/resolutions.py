@@ -68,7 +68,7 @@ class Dues:
 
 @dataclass(frozen=True)
 class Charge:
-    """A charge with money outstanding, under Fineract's number. `is_per_installment` ones cannot be waived as a whole."""
+    """A charge with money outstanding, by Fineract's number. One `is_per_installment` cannot be waived as a whole."""
 
     charge_id: int
     is_penalty: bool
@@ -202,7 +202,7 @@ def band_for(bands: Sequence[Band], forgiven: Decimal, dues: Decimal) -> Band:
 
 
 def check_tolerance(quoted: Decimal, now: Decimal, paid_since: Decimal, tolerance: Decimal) -> None:
-    """Raise FiguresChangedError if the dues now, with what was paid since, are not the quoted ones within the tolerance."""
+    """Raise FiguresChangedError if the dues now, and what was paid since, are not the quoted ones in the tolerance."""
     moved = now + paid_since - quoted
     if abs(moved) > tolerance:
         raise FiguresChangedError(

@@ -27,6 +27,8 @@ _COMMANDS: Final = frozenset(
     {
         "create_client", "update_client", "activate_client", "create_loan", "approve", "disburse", "undo_approval",
         "undo_disbursal", "reject", "withdraw", "repayment", "foreclosure", "adjust_transaction", "add_charge",
+        "waive_charge", "adjust_charge", "waive_interest", "goodwill_credit", "charge_off", "undo_charge_off",
+        "write_off", "undo_write_off", "recovery",
     }
 )  # fmt: skip
 

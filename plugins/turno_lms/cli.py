@@ -17,6 +17,7 @@ def _mount() -> None:
     from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.posting.commands import app as posting
     from turno_lms.posting.commands import proof
+    from turno_lms.resolutions.commands import app as resolutions
     from turno_lms.warehouse.commands import app as warehouse
 
     app.add_typer(files, name="files")
@@ -25,6 +26,7 @@ def _mount() -> None:
     app.add_typer(payments, name="payments")
     app.add_typer(posting, name="posting")
     app.add_typer(rejects, name="rejects")
+    app.add_typer(resolutions, name="resolutions")
     app.add_typer(umrn, name="umrn")
     app.add_typer(warehouse, name="warehouse")
     app.add_typer(webhooks, name="webhooks")

@@ -74,9 +74,14 @@ def test_a_settlement_is_executed_in_order_verified_and_recorded(
     ref = accepted(walk)
     assert settlements.advance(walk, ref, TODAY)["state"] == "accepted"  # no money yet: Fineract is untouched
     assert told(fineract) == UNTOUCHED
+    payable = "select settlement_ref, due_on, amount from core.core_settlement_payable"
+    assert walk.conn.execute(payable).fetchall() == [
+        {"settlement_ref": ref, "due_on": date(2026, 6, 17), "amount": Decimal(96000)}
+    ]
     key = pay(ledger, "96000.00", date(2026, 6, 9))
     row = settlements.advance(walk, ref, TODAY)
     assert row["state"] == "done", row["last_error"]
+    assert walk.conn.execute(payable).fetchall() == []
     assert told(fineract) == Told(600, Decimal(0), Decimal(37500), Decimal(0))
     # waivers of 590, 410 and 500, then interest, money, and the goodwill for what remains
     assert sorted(standing(fineract)) == sorted(

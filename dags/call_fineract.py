@@ -1,10 +1,10 @@
 """
 ### Run one raw call of Fineract's API
 
-For what no form here does. A read (GET) is answered at once; a write (POST, PUT) is shown to another person under Required
-Actions, stored as data (`record_approval`), and sent once under the loan's lease. Deleting, and whatever moves money, is
-refused: that has its own forms. Every call is in `raw.raw_fineract_api_log` under the purpose `raw_call`; personal data is
-masked there and in what the task returns.
+For what no form here does. A read (GET) is answered at once; a write (POST, PUT) is shown to another person under
+Required Actions, stored as data (`record_approval`), and sent once under the loan's lease. Deleting, and whatever
+moves money, is refused: that has its own forms. Every call is in `raw.raw_fineract_api_log` under the purpose
+`raw_call`; personal data is masked there and in what the task returns.
 
 **Starts:** by the form only.
 

@@ -1,10 +1,10 @@
 """
 ### Hold the loan master against Fineract
 
-`read_schedules` reads the schedules that the warehouse lacks or that changed, into `raw.raw_fineract_loan_schedule`, and
-wakes `build_warehouse` when there were any. `report_drift` compares `core.core_loan_master` with every loan that Fineract
-lists, before the day's snapshot (`reconcile_loans`) would hide a difference: each loan that differs is one open exception
-`loan_drift` with both sides of each field; it clears by itself when they agree again.
+`read_schedules` reads the schedules that the warehouse lacks or that changed, into `raw.raw_fineract_loan_schedule`,
+and wakes `build_warehouse` when there were any. `report_drift` compares `core.core_loan_master` with every loan that
+Fineract lists, before the day's snapshot (`reconcile_loans`) would hide a difference: each loan that differs is one
+open exception `loan_drift` with both sides of each field; it clears by itself when they agree again.
 
 **Starts:** daily at 05:30 IST.
 

@@ -2,9 +2,9 @@
 ### Decide about an operation that waits for a person
 
 `release` lets a mismatch pass that held it (its instalment, schedule, days, amount, or the quote of a foreclosure);
-`retry` tries again what was held or refused, after the cause was mended; `drop` ends what shall not be done. What there is
-to decide: `turno los list --state held` and `--state refused`, or `core.core_<operation>_los_processed`. Who decided, and
-why, stays with the row. The next run of `run_los_operations`, woken here, goes on with it.
+`retry` tries again what was held or refused, after the cause was mended; `drop` ends what shall not be done. What
+there is to decide: `turno los list --state held` and `--state refused`, or `core.core_<operation>_los_processed`. Who
+decided, and why, stays with the row. The next run of `run_los_operations`, woken here, goes on with it.
 
 **Starts:** by the form only.
 

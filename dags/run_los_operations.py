@@ -1,15 +1,16 @@
 """
 ### Carry out the operations of the loan origination system
 
-Takes in what is new (`take_files`: files under `los/<operation>/`, CSV, XLSX or JSON; `take_form`), each row checked by
-the operation's JSON Schema; a bad row is refused with field and reason in `raw.raw_los_refused_row`, the rest go on. Then it
-claims every submission, the receiver's too, and works: first clients, then loans, many at once, each in life-cycle order. What waits, is held or refused says why in `core.core_<operation>_los_processed`;
-`report` counts them with the age of the oldest. When loans changed in Fineract `loans_snapshotted` wakes `build_warehouse`.
+Takes in what is new (`take_files`: files under `los/<operation>/`, CSV, XLSX or JSON; `take_form`), each row checked
+by the operation's JSON Schema; a bad row is refused with field and reason in `raw.raw_los_refused_row`, the rest go
+on. Then it claims every submission, the receiver's too, and works: first clients, then loans, many at once, each in
+life-cycle order. What waits, is held or refused says why in `core.core_<operation>_los_processed`; `report` counts
+them with the age of the oldest. When loans changed in Fineract `loans_snapshotted` wakes `build_warehouse`.
 
 **Starts:** when the receiver has stored submissions, and every 15 minutes; by the form with rows of one operation.
 
-**Run again:** trigger it, or clear any task at any moment, even one that was killed: what may have been sent is looked up in
-Fineract before anything is sent again.
+**Run again:** trigger it, or clear any task at any moment, even one that was killed: what may have been sent is
+looked up in Fineract before anything is sent again.
 
 **Run twice:** no-op. A file version is taken once, a reference is one submission, and what Fineract has already is
 recognised, not done twice.
@@ -84,8 +85,7 @@ with DAG(
         """How all operations stand, with the age of the oldest."""
         return los_operations.report_operations()
 
-    files = take_file.expand(file=find_files())
-    form = take_form()
+    files, form = take_file.expand(file=find_files()), take_form()
     clients = plan.override(task_id="plan_clients")("client")
     clients_done = run_chunk.override(task_id="run_clients").expand(subjects=clients)
     loans = plan.override(task_id="plan_loans")("loan")
@@ -95,5 +95,5 @@ with DAG(
     announce(loans_done)
     loans_done >> report()
     # what failed must fail the run, which the tasks after it would otherwise end as a success
-    ended = EmptyOperator(task_id="nothing_failed", trigger_rule=TriggerRule.NONE_FAILED)
-    [files, form, clients_done, loans_done] >> ended
+    nothing_failed = EmptyOperator(task_id="nothing_failed", trigger_rule=TriggerRule.NONE_FAILED)
+    [files, form, clients_done, loans_done] >> nothing_failed

@@ -2,8 +2,8 @@
 ### Show all that is known of one loan
 
 Reads the loan from Fineract (schedule, transactions, charges) and from the warehouse (loan master, operations, queue,
-posted payments, open exceptions, who holds it, the last calls that wrote to it). The return value of `show` has it all,
-personal data masked. On the command line: `turno los show-loan LOAN`.
+posted payments, open exceptions, who holds it, the last calls that wrote to it). The return value of `show` has it
+all, personal data masked. On the command line: `turno los show-loan LOAN`.
 
 **Starts:** by the form only.
 

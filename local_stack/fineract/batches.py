@@ -1,7 +1,7 @@
 """POST /batches: several requests in one, each perhaps made from the answer of another.
 
-With `enclosingTransaction=true` everything is one transaction: the first failure takes all of it back, keys included, and
-is answered alone. Without it every request that refers to no other begins a transaction of its own with those that
+With `enclosingTransaction=true` everything is one transaction: the first failure takes all of it back, keys included,
+and is answered alone. Without it every request that refers to no other begins a transaction of its own with those that
 refer to it. What a real server's closed list of addresses does not hold is answered 501.
 """
 

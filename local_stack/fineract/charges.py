@@ -66,9 +66,9 @@ def create(store: Store, _: Target, body: Body) -> Answer:
             bool(body.flag("penalty")),
         )
     except DuplicateError as error:
-        name = body.text("name")
+        taken = body.text("name")
         raise errors.integrity(
-            "error.msg.charge.duplicate.name", f"Charge with name `{name}` already exists", "name", name
+            "error.msg.charge.duplicate.name", f"Charge with name `{taken}` already exists", "name", taken
         ) from error
     return result(resourceId=charge_id)
 
@@ -116,6 +116,7 @@ def drafts(store: Store, bodies: Iterable[Body]) -> list[LoanCharge]:
 
 
 def draft(store: Store, body: Body) -> LoanCharge:
+    """One charge as a request names it, checked."""
     checks = Checks("loanCharge")
     charge_id, amount, due = body.plain_integer("chargeId"), body.amount("amount"), body.date("dueDate")
     checks.required("chargeId", charge_id)

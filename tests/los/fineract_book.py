@@ -1,7 +1,7 @@
 """A stand-in with the product of one lender, its mapping, and runs of operations against it."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -89,7 +89,7 @@ class LosBook:
         assert found, f"{operation} {reference} was never claimed"
         return found
 
-    def states(self, references: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    def states(self) -> dict[str, str]:
         rows = self.conn.execute("select operation, reference, state from core.core_los_processed").fetchall()
         return {f"{row['operation']} {row['reference']}": row["state"] for row in rows}
 

@@ -1,7 +1,6 @@
 """The loan master: facts of operations, postings and snapshots, each with its source; and its drift against Fineract."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,12 +17,12 @@ DRIFT = RunContext("check_loan_master", "test")
 
 
 @pytest.fixture
-def book(project: DbtProject, fineract_url: str) -> Iterator[LosBook]:
+def book(project: DbtProject, fineract_url: str) -> LosBook:
     """A stand-in whose first product is axle's, and the session's dbt project."""
     product_id = standin_client(fineract_url).create_loan_product(PRODUCT)
     put_lender(project.conn, AXLE)
     project.conn.execute("update core.core_lender set product_id = %s where lender = 'axle'", (product_id,))
-    yield LosBook(fineract_url, project.app_url, project.conn, lenders_with(product_id))
+    return LosBook(fineract_url, project.app_url, project.conn, lenders_with(product_id))
 
 
 def master(project: DbtProject) -> dict[str, dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Creation, approval and disbursal of one loan as one transaction in Fineract, where the lender's mapping asks for it."""
+"""Creation, approval and disbursal of a loan as one transaction in Fineract, where the lender's mapping asks for it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -83,14 +83,11 @@ def decide(
     reference: Reference,
     reason: Annotated[str, typer.Option(help="Why; it stays with the row.")],
     caller: Annotated[str | None, typer.Option(help="If several callers have the reference.")] = None,
-    actor: Annotated[str, typer.Option(help="Who decides.")] = "",
 ) -> None:
     """Decide about a submission that is held or refused; the next run goes on with it."""
     with connect() as conn:
         try:
-            decisions.decide(
-                conn, Named(operation, reference, caller), action, reason, actor or getpass.getuser()
-            )
+            decisions.decide(conn, Named(operation, reference, caller), action, reason, getpass.getuser())
         except DecisionError as refused:
             raise typer.BadParameter(str(refused)) from refused
     typer.echo(f"{operation} {reference} {action}")

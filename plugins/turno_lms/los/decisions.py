@@ -1,4 +1,4 @@
-"""What people decide about submissions that wait for them: let a mismatch pass, try again, drop. On record, with a reason."""
+"""What people decide about submissions that wait for them: let a mismatch pass, try again, drop. With a reason."""
 
 from dataclasses import dataclass
 from enum import StrEnum

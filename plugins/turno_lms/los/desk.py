@@ -71,7 +71,7 @@ class Desk:
         return (lender.los if lender else LoanOperations()).office_id
 
     def wait_for(self, *days: Any) -> Wait | None:
-        """A wait for the last of these days (ISO text), if it is still to come in India: Fineract takes no future date."""
+        """A wait for the last of these days (ISO text), if it is still to come in India: Fineract takes none."""
         last = max(date.fromisoformat(day) for day in days)
         if last <= self.today():
             return None

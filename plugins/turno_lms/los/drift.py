@@ -1,4 +1,4 @@
-"""Drift: what core_loan_master says of a loan against what Fineract says now. A loan that differs is one open exception.
+"""Drift: what core_loan_master says of a loan against what Fineract says now. Each that differs is an open exception.
 
 The master follows snapshots, operations and our own postings; whatever was done past them shows here before the day's
 snapshot hides it. Money posted since a loan's last snapshot is taken off the master's outstanding first.
@@ -43,9 +43,8 @@ class DriftReport:
 
     def to_dict(self) -> dict[str, Any]:
         """For XCom."""
-        return {
-            "loans": self.loans, "not_in_master": self.not_in_master, "drifted": self.drifted, "fields": dict(self.fields),
-        }  # fmt: skip
+        counts = {"loans": self.loans, "not_in_master": self.not_in_master, "drifted": self.drifted}
+        return {**counts, "fields": dict(self.fields)}
 
 
 def report_drift(conn: WarehouseConnection, client: FineractClient, run: RunContext) -> DriftReport:

@@ -1,4 +1,4 @@
-"""Submissions from files and forms into RAW: the same checks as the receiver's, each bad row refused with field and reason.
+"""Submissions from files and forms into RAW: checked as the receiver does, each bad row refused with field and reason.
 
 All of a file is one transaction: its rows, its refused rows and its entry in core.core_los_file, in which every row has
 exactly one fate.

@@ -1,4 +1,4 @@
-"""The state of submissions in the warehouse: claimed, taken, kept, ended. Every change is one the table of states allows."""
+"""The state of submissions in the warehouse: claimed, taken, kept, ended, as the table of states allows."""
 
 from dataclasses import dataclass
 from datetime import datetime, time

@@ -1,4 +1,4 @@
-"""All that is known of one loan: Fineract's view of it, its operations, its payments, who holds it. For a person to read."""
+"""All that is known of one loan: Fineract's view of it, its operations, its payments, who holds it."""
 
 from datetime import date, datetime
 from decimal import Decimal

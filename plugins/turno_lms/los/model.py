@@ -1,4 +1,4 @@
-"""What the operations are told in: a submission with its state, what Fineract has of its subject, and what may follow."""
+"""What operations are told in: a submission with its state, what Fineract has of its subject, what may follow."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -82,7 +82,7 @@ class View:
 
 @dataclass(frozen=True)
 class Write:
-    """One call that carries an operation out. `expected_external_id` is what its answer must name, where it names one."""
+    """One call that carries an operation out. `expected_external_id` is what its answer must name, if it names any."""
 
     method: str
     path: str

@@ -1,8 +1,8 @@
 """Which submission of a subject comes next. Pure: rows and what Fineract has in, one turn out.
 
 Submissions of one client or loan are taken in the order in which they were submitted, those that came together by
-their rank in the life cycle. One may overtake an earlier one only while that one cannot be done yet: so files may come in
-any order, and an approval that was taken back can be given again. What may have been sent is looked at before all else.
+their rank in the life cycle. One may overtake an earlier one only while that one cannot be done yet: so files may come
+in any order, and an approval that was taken back can be given again. What may have been sent is looked at first.
 """
 
 from collections.abc import Iterable

@@ -1,7 +1,6 @@
-"""What a product proposes for its loans: Fineract's template, kept in the warehouse for an hour and for a run in memory."""
+"""What a product proposes for its loans: Fineract's template, kept in the warehouse for an hour."""
 
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlencode
 
 from psycopg.types.json import Jsonb
@@ -39,7 +38,9 @@ class ProductTemplates:
 
     def _kept(self, product_id: int) -> Json | None:
         row = self._conn.execute(_FIND, (product_id, KEPT_FOR)).fetchone()
-        template: Any = exact_json.loads(row["template"]) if row else None
+        if row is None:
+            return None
+        template: Json = exact_json.loads(row["template"])
         return template
 
     def _asked(self, product_id: int, client_id: int) -> Json:

@@ -61,7 +61,7 @@ def judge_answer(row: Row, write: Write, answer: Answer, look: Callable[[], View
         return Judged(Again(LosState.QUEUED, said))
     if rule.verdict in LOOKS:
         return _looked_up(row, rule.verdict, said, look())
-    return Judged(_later(row, rule.verdict, said))
+    return Judged(_later(rule.verdict, said))
 
 
 def _looked_after(row: Row, view: View) -> Judged:
@@ -74,7 +74,7 @@ def _looked_up(row: Row, verdict: Verdict, said: str, view: View) -> Judged:
     if operation.is_done(row, view):
         return Judged(Done(result_of(operation, view)), view)
     if verdict is not Verdict.LOOK_THEN_IN_DOUBT:
-        return Judged(_later(row, verdict, said), view)
+        return Judged(_later(verdict, said), view)
     if "duplicate" in said or "unique" in said or "data.integrity" in said:
         return Judged(_taken_external_id(row, view, said), view)
     return Judged(Hold(LosReason.IN_DOUBT, f"{said}: look in Fineract before it is tried again"), view)
@@ -89,7 +89,7 @@ def _taken_external_id(row: Row, view: View, said: str) -> Outcome:
     return Hold(LosReason.IN_DOUBT, said)
 
 
-def _later(row: Row, verdict: Verdict, said: str) -> Again | Hold:
+def _later(verdict: Verdict, said: str) -> Again:
     match verdict:
         case Verdict.SAME_KEY:
             return Again(LosState.UNKNOWN, said)

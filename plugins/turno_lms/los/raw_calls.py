@@ -1,7 +1,7 @@
 """One raw call of Fineract's API for a person: what may be called, and by whose leave. Every call is in the API log.
 
-Reads need no leave. A write needs another person's approval of exactly this call, takes the loan's lease, and is sent once:
-a task that is run again after it was sent says so and sends nothing.
+Reads need no leave. A write needs another person's approval of exactly this call, takes the loan's lease, and is sent
+once: a task that is run again after it was sent says so and sends nothing.
 """
 
 import hashlib

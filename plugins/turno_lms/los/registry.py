@@ -71,7 +71,8 @@ _OPERATIONS = (
         loans.is_approved, loans.approval, loans.beyond, (*_LOAN_RESULTS, *_APPROVAL),
     ),
     Operation(
-        "undo_approval", 35, Subject.LOAN, frozenset({loans.APPROVED}), frozenset({ABSENT, loans.SUBMITTED, loans.ACTIVE}),
+        "undo_approval", 35, Subject.LOAN, frozenset({loans.APPROVED}),
+        frozenset({ABSENT, loans.SUBMITTED, loans.ACTIVE}),
         loans.is_back_to_submitted, loans.approval_undoing, loans.beyond, _LOAN_RESULTS,
     ),
     Operation(

@@ -1,4 +1,4 @@
-"""A row of a file or form as a submission: cells to the types its schema asks for. What does not fit is left to the schema."""
+"""A row of a file or form as a submission: cells to the types its schema asks for; the schema judges the rest."""
 
 import json
 from typing import Any

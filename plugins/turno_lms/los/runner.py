@@ -42,6 +42,7 @@ from turno_lms.los.statements import STATEMENTS
 from turno_lms.warehouse.connection import WarehouseConnection, connect, warehouse_url
 
 log = logging.getLogger(__name__)
+_PATIENCE = LosSettings()
 _PREDECESSORS = {LosReason.CLIENT_MISSING: ["create_client"], LosReason.CLIENT_NOT_ACTIVE: ["create_client"]}
 
 
@@ -66,7 +67,7 @@ class LosRunner:
         new_client: Callable[[AuditSink], FineractClient],
         lenders: LenderRegistry,
         run: RunContext,
-        settings: LosSettings = LosSettings(),
+        settings: LosSettings = _PATIENCE,
     ):
         self._connect = connect_warehouse
         self._new_client = new_client
@@ -105,7 +106,7 @@ class LosRunner:
         try:
             with self._connect() as conn:
                 desk = Desk(client, self._lenders, ProductTemplates(conn, client).template_of, _today)
-                worker = _Worker(shared, conn, desk, audit, self._run, self._settings)
+                worker = _Worker(shared, conn, desk, audit, run=self._run, settings=self._settings)
                 while not shared.stopped.is_set():
                     worker.drain(shared.subjects.get_nowait())
         except Empty:
@@ -147,6 +148,7 @@ class _Worker:
         conn: WarehouseConnection,
         desk: Desk,
         audit: CollectedAudit,
+        *,
         run: RunContext,
         settings: LosSettings,
     ):

@@ -1,7 +1,7 @@
 """The JSON Schemas of the operations, as files and forms are checked against them.
 
-The receiver checks the same files in an environment of its own (webhook_receiver/los_schemas.py); a test holds that both
-say the same.
+The receiver checks the same files in an environment of its own (webhook_receiver/los_schemas.py); a test holds that
+both say the same.
 """
 
 import json

@@ -21,4 +21,4 @@ class LosSettings:
     def backoff(self, tries: int) -> float:
         """Seconds before the next try, growing with the tries and spread."""
         longest_wait = min(self.first_wait * 2**tries, self.longest_wait)
-        return longest_wait * (0.5 + random() / 2)  # noqa: S311  # a wait needs no cryptography
+        return float(longest_wait * (0.5 + random() / 2))  # noqa: S311  # a wait needs no cryptography

@@ -1,4 +1,4 @@
-"""The steps of the DAGs of the loan origination system's operations: take files and forms in, carry out, decide, show."""
+"""The steps of the DAGs of the loan origination system's operations: take in, carry out, decide, show."""
 
 import hashlib
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def _listed() -> Iterator[tuple[Any, Any]]:
 
 
 def take_los_file(file: dict[str, Any]) -> dict[str, Any]:
-    """Land one file: its rows, or the rows that are refused with field and reason. Fails for one that cannot be read."""
+    """Land one file, its bad rows refused with field and reason. Fails for one that cannot be read."""
     from turno_lms.ingestion.refusals import FileRefusedError
     from turno_lms.los import intake
 
@@ -141,7 +141,7 @@ def run_operations(subjects: list[str], threads: int) -> dict[str, Any]:
 
 def announce_loans(reports: Any) -> int:
     """How many loans changed in Fineract; none skips the task and the asset it emits."""
-    changed = sum(report["loans_changed"] for report in reports or ())
+    changed: int = sum(report["loans_changed"] for report in reports or ())
     if not changed:
         raise AirflowSkipException("no loan has changed")
     return changed

@@ -34,7 +34,7 @@ class PlainRow:
 def plain_rows(path: Path, name: str) -> Iterator[PlainRow]:
     """The rows of a CSV (UTF-8, commas), an XLSX (its first sheet), a JSON list, or JSON lines.
 
-    Raises FileRefusedError for what is empty, none of these, or unreadable further down; `name` is what messages call it.
+    Raises FileRefusedError for what is empty, none of these, or unreadable further down. `name` is for its messages.
     """
     if path.stat().st_size == 0:
         raise FileRefusedError(FileError.EMPTY_FILE, f"{name} is empty (0 bytes)")

@@ -1,4 +1,4 @@
-"""Operations of the loan origination system: what was done about each, the files they came in, schedules as Fineract has them."""
+"""Operations of the loan origination system: what became of each, the files they came in, schedules of loans."""
 
 from pathlib import Path
 

@@ -32,21 +32,11 @@ _CONNECTION_OPTIONS: dict[str, Any] = {
 _DURABLE_COMMITS = """
 select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'
 """
-_LOCK_EVENT = "select pg_advisory_xact_lock(hashtextextended(%(lender)s || ' ' || %(event_key)s, 0))"
-_INSERT_WEBHOOK = """
-insert into raw.{table} (
-    lender, event_key, body_sha256, event_type, body, payload, headers, verdict, stale, conflicting
-)
-values (
+_KEEP_WEBHOOK = """
+select raw.{keep}(
     %(lender)s, %(event_key)s, %(body_sha256)s, %(event_type)s, %(body)s, %(payload)s::jsonb, %(headers)s::jsonb,
-    %(verdict)s, %(stale)s,
-    exists (
-        select from raw.{table}
-        where lender = %(lender)s and event_key = %(event_key)s and body_sha256 <> %(body_sha256)s
-    )
+    %(verdict)s, %(stale)s
 )
-on conflict do nothing
-returning conflicting
 """
 _INSERT_DEAD_LETTER = """
 insert into raw.raw_webhook_dead_letter (
@@ -58,8 +48,9 @@ values (
 )
 on conflict do nothing
 """
-_INSERT_INTO = {
-    gateway: sql.SQL(_INSERT_WEBHOOK).format(table=sql.Identifier(f"raw_{gateway}_api"))
+# as text: what is composed anew for every event costs more than to send it
+_KEEP = {
+    gateway: sql.SQL(_KEEP_WEBHOOK).format(keep=sql.Identifier(f"keep_{gateway}_webhook")).as_string(None)
     for gateway in GATEWAYS
 }
 
@@ -102,16 +93,10 @@ class Store:
         Deliveries of one event key take turns: the second of two different bodies must see the first.
         """
         values = _values(delivery, verification) | {"payload": text, "event_type": event_type}
-        statement = _INSERT_INTO[delivery.account.gateway]
-
-        def insert(conn: psycopg.Connection) -> psycopg.Cursor:
-            conn.execute(_LOCK_EVENT, values)
-            return conn.execute(statement, values)
-
-        row = self.run(insert).fetchone()
-        if row is None:
-            return Kept.DUPLICATE
-        return Kept.CONFLICTING if row[0] else Kept.STORED
+        statement = _KEEP[delivery.account.gateway]
+        # one statement is a transaction by itself: durable when its answer is here
+        (kept,) = self._twice(lambda conn: conn.execute(statement, values).fetchone() or ("",))
+        return Kept(kept)
 
     def keep_dead_letter(self, delivery: Delivery, reason: UnusableBody, verification: Verification) -> None:
         """Keep a signed body that is no event, once; raises StoreUnavailableError."""
@@ -123,7 +108,21 @@ class Store:
         self.run(lambda conn: conn.execute("select 1"))
 
     def run(self, work: Callable[[psycopg.Connection], Result]) -> Result:
-        """Do idempotent work in a transaction, a second time when the pooled connection turns out dead.
+        """Do idempotent work of several statements in a transaction, sent in one go. Raises as `_twice`."""
+
+        def in_transaction(conn: psycopg.Connection) -> Result:
+            with conn.pipeline():
+                conn.execute("begin")
+                result = work(conn)
+                # a command, so that its failure is raised here: of the commit that is implied by the end of a
+                # pipeline libpq can lose the error
+                conn.execute("commit")
+            return result
+
+        return self._twice(in_transaction)
+
+    def _twice(self, work: Callable[[psycopg.Connection], Result]) -> Result:
+        """Do idempotent work, a second time when the pooled connection turns out dead.
 
         Raises UnusableBodyError for what PostgreSQL cannot hold, StoreUnavailableError when nothing was stored.
         """
@@ -142,13 +141,7 @@ class Store:
     def _run_once(self, work: Callable[[psycopg.Connection], Result]) -> Result:
         with self._pool.connection() as conn:
             try:
-                with conn.pipeline():
-                    conn.execute("begin")
-                    result = work(conn)
-                    # a command, so that its failure is raised here: of the commit that is implied by the end of a
-                    # pipeline libpq can lose the error
-                    conn.execute("commit")
-                return result
+                return work(conn)
             except psycopg.OperationalError as error:
                 if conn.broken:
                     raise _ConnectionLostError(str(error)) from error

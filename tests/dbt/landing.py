@@ -18,7 +18,10 @@ AXLE_WEBHOOKS = (
     ("payload.payment.entity.notes.loan_id", None, None, r"AXL\d{6}", "loan_id"),
     ("payload.order.entity.receipt", "_", 1, r"AXL\d{6}", "loan_id"),
 )
-GB_WEBHOOKS = (("payload.payment.entity.notes.umrn", None, None, "[A-Z0-9]{1,20}", "umrn"),)
+GB_WEBHOOKS = (
+    ("payload.payment.entity.notes.umrn", None, None, "[A-Z0-9]{1,20}", "umrn"),
+    ("payload.payment.entity.token_id", None, None, "token_[A-Za-z0-9]{1,40}", "token"),
+)
 _numbers = count(1)
 
 

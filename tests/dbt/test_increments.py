@@ -96,6 +96,18 @@ def refund_of(payment: RazorpayPayment, amount: int) -> dict[str, Any]:
     return event
 
 
+def by_token(payment: RazorpayPayment, token_id: str) -> dict[str, Any]:
+    """A payment that names its mandate by the gateway's token only."""
+    event = payment.event()
+    event["payload"]["payment"]["entity"]["token_id"] = token_id
+    return event
+
+
+def token(token_id: str, umrn: str | None) -> dict[str, Any]:
+    """What is told of a mandate; most of it comes without the UMRN."""
+    return {"event": "token.confirmed", "payload": {"token": {"entity": {"id": token_id, "mrn": umrn}}}}
+
+
 def settle_one_question(project: DbtProject, kind: str, decide: Callable[[str, str], None]) -> None:
     """Let a person answer the oldest open question of a kind that may be answered; `decide` gets the key in question
     and the first key of its source key."""
@@ -164,6 +176,21 @@ LANDINGS: list[Happening] = [
     ),
     lambda p: put_file(
         p.conn, "ugro", "statement", [FileRow("UGR200001", date=day) for day in ("2025-12-30", "2026-01-05")]
+    ),
+    lambda p: put_webhook(p.conn, "gb", by_token(replace(DEBIT, payment_id="pay_9", notes=[]), "token_1")),
+    lambda p: put_webhook(p.conn, "gb", by_token(replace(DEBIT, payment_id="pay_10", notes=[]), "token_2")),
+    lambda p: put_webhook(p.conn, "gb", token("token_1", None)),
+    lambda p: put_webhook(p.conn, "gb", token("token_1", "UMRN1")),
+    lambda p: put_webhook(p.conn, "gb", token("token_2", "UMRN2")),
+    lambda p: put_webhook(p.conn, "gb", token("token_2", "UMRN1")),
+    lambda p: put_file(
+        p.conn, "ugro", "statement", [FileRow("UGR200001", date="2026-01-06", sub_reference_id="UTR9")]
+    ),
+    lambda p: put_file(
+        p.conn,
+        "ugro",
+        "statement",
+        [FileRow("UGR200001", date="2026-01-07", status="reversed", sub_reference_id="UTR9")],
     ),
     lambda p: put_mandate(p.conn, "UMRN1", "GB100001"),
     lambda p: put_mandate(p.conn, "UMRN1", "GB100002", date(2026, 1, 5)),

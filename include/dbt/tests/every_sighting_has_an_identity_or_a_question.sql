@@ -14,11 +14,7 @@ with seen as (
     left join {{ source('state', 'core_payment_decision') }} as decision on identity.posting_key = decision.posting_key
     where
         sighting.is_collection
-        and sighting._txid < (
-            -- an empty table has seen nothing, and should have seen all
-            select coalesce(max(payment._read_horizon), 9223372036854775807)
-            from {{ ref('core_transaction_data') }} as payment
-        )
+        and sighting._txid < (select max(payment._read_horizon) from {{ ref('core_transaction_data') }} as payment)
 )
 
 select

@@ -36,3 +36,48 @@ as $$
 $$;
 comment on function core.posting_question is
 'Why a payment may not be posted though core_transaction_data does not say so yet: conflict, possible_duplicate, or null.';
+
+-- One call stores a webhook: the receiver's transaction is one statement and one round trip. Deliveries of one event key
+-- take turns, and what follows the lock sees what the turn before has committed.
+do $do$
+declare
+    gateway text;
+begin
+    foreach gateway in array array['razorpay', 'cashfree'] loop
+        execute replace($create$
+            create function raw.keep_GATEWAY_webhook(
+                for_lender text, with_key text, with_sha256 text, with_type text, with_body bytea, with_payload jsonb,
+                with_headers jsonb, with_verdict text, is_stale boolean
+            ) returns text
+            language plpgsql
+            as $body$
+            declare
+                is_conflicting boolean;
+            begin
+                perform pg_advisory_xact_lock(hashtextextended(for_lender || ' ' || with_key, 0));
+                insert into raw.raw_GATEWAY_api (
+                    lender, event_key, body_sha256, event_type, body, payload, headers, verdict, stale, conflicting
+                )
+                values (
+                    for_lender, with_key, with_sha256, with_type, with_body, with_payload, with_headers, with_verdict,
+                    is_stale,
+                    exists (
+                        select from raw.raw_GATEWAY_api as known
+                        where
+                            known.lender = for_lender and known.event_key = with_key
+                            and known.body_sha256 <> with_sha256
+                    )
+                )
+                on conflict do nothing
+                returning conflicting into is_conflicting;
+                return case
+                    when is_conflicting then 'conflicting'
+                    when not is_conflicting then 'stored'
+                    else 'duplicate'
+                end;
+            end
+            $body$
+        $create$, 'GATEWAY', gateway);
+    end loop;
+end
+$do$;

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from local_stack.processes import free_port
 from tests.fineract.loan_book import make_loans, standin_client
 from turno_lms.warehouse.connection import connect
 
@@ -24,6 +25,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
 LOAN = "GB100151"
 DAG = "write_off_loan"
 FORM = {"lender": "gb", "loan_id": LOAN, "reason": "vehicle stolen"}
+_PORTS = ("postgres", "fineract", "airflow", "airflow-task-logs", "airflow-trigger-logs")
 _SECONDS = 240
 
 
@@ -70,6 +72,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     foreign = ("TURNO_", "AIRFLOW")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     environment["TURNO_STATE"] = str(state)
+    (state / "ports.json").write_text(json.dumps({name: free_port() for name in _PORTS}), encoding="utf-8")
     command = [sys.executable, "-m", "turno_lms.cli", "stack"]
     up = subprocess.run(
         [*command, "up", "--only", "postgres,fineract,airflow"],
@@ -109,6 +112,11 @@ def test_only_another_logged_in_person_s_approval_writes_a_loan_off(stack: dict[
         return asha.states(run_id)[task]
 
     wait_for(lambda: asha.knows(DAG, "decide_resolution"), "Airflow has not parsed the DAGs")
+    meera.call(
+        "PATCH", "/dags?dag_id_pattern=~", is_paused=True
+    )  # the schedules of the others are not needed
+    for needed in (DAG, "decide_resolution"):
+        meera.call("PATCH", f"/dags/{needed}", is_paused=False)
     # who asked answers the question herself
     first = asha.trigger(DAG, **FORM)
     until(first, "approve", "awaiting_input", "deferred")

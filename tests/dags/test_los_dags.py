@@ -55,7 +55,7 @@ def test_loans_from_files_then_the_same_again_then_a_bad_file_and_the_form(
     assert (mixed.tasks["take_file[0]"], mixed.tasks["take_form"], mixed.state) == ("failed", "success", "failed")
     assert states(warehouse) == {"done": 9}, "the form's good row went on"
     refused = warehouse.execute("select operation, caller, row_number from raw.raw_los_refused_row").fetchall()
-    assert {tuple(row.values()) for row in refused} == {("create_client", "form:airflow", 3)}
+    assert {tuple(row.values()) for row in refused} == {("create_client", "form:dag_test", 3)}
     warehouse.commit()
     assert run_dag("run_los_operations").state == "success", "a refused version is not tried again"
 

@@ -10,7 +10,12 @@ from tests.fineract.loan_book import standin_client
 from tests.los.fineract_book import PRODUCT, approval_of, client_of, disbursal_of, loan_of
 from turno_lms.warehouse.connection import WarehouseConnection
 
-FOLDERS = {"create_client": client_of, "create_loan": loan_of, "approve_loan": approval_of, "disburse_loan": disbursal_of}
+FOLDERS = {
+    "create_client": client_of,
+    "create_loan": loan_of,
+    "approve_loan": approval_of,
+    "disburse_loan": disbursal_of,
+}
 
 
 @pytest.fixture
@@ -52,9 +57,15 @@ def test_loans_from_files_then_the_same_again_then_a_bad_file_and_the_form(
     s3.put_object(Bucket="turnofile", Key="los/create_client/broken.csv", Body=b"%PDF-1.4")
     content = "reference,client_id,fullname,activated_on\nC-3,CL3,Three,2025-01-01\nC-4,CL4,,2025-01-01\n"
     mixed = run_dag("run_los_operations", operation="create_client", content=content)
-    assert (mixed.tasks["take_file[0]"], mixed.tasks["take_form"], mixed.state) == ("failed", "success", "failed")
+    assert (mixed.tasks["take_file[0]"], mixed.tasks["take_form"], mixed.state) == (
+        "failed",
+        "success",
+        "failed",
+    )
     assert states(warehouse) == {"done": 9}, "the form's good row went on"
-    refused = warehouse.execute("select operation, caller, row_number from raw.raw_los_refused_row").fetchall()
+    refused = warehouse.execute(
+        "select operation, caller, row_number from raw.raw_los_refused_row"
+    ).fetchall()
     assert {tuple(row.values()) for row in refused} == {("create_client", "form:dag_test", 3)}
     warehouse.commit()
     assert run_dag("run_los_operations").state == "success", "a refused version is not tried again"

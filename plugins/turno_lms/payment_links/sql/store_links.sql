@@ -1,0 +1,21 @@
+insert into core.core_payment_link (
+    reference, lender, loan_id, gateway, purpose, due_on, attempt, amount, state, accept_partial, replaces, created_by,
+    created_by_run, changed_by_run
+)
+select
+    planned.reference,
+    %(lender)s,
+    planned.loan_id,
+    %(gateway)s,
+    %(purpose)s,
+    planned.due_on,
+    split_part(planned.reference, '_', 3)::integer,
+    planned.amount,
+    %(state)s,
+    %(accept_partial)s,
+    %(replaces)s,
+    %(actor)s,
+    %(run)s,
+    %(run)s
+from unnest(%(references)s::text[], %(loan_ids)s::text[], %(dues)s::date[], %(amounts)s::numeric[])
+    as planned (reference, loan_id, due_on, amount)

@@ -175,6 +175,7 @@ def _store(
             "references": [reference for reference, _ in stored],
             "loan_ids": [quote.loan_id for _, quote in stored],
             "dues": [quote.due_on for _, quote in stored],
+            "clients": [quote.client_id for _, quote in stored],
             "amounts": [quote.amount for _, quote in stored],
             "lender": lender,
             "gateway": policy.gateway,

@@ -1,6 +1,6 @@
 insert into core.core_payment_link (
-    reference, lender, loan_id, gateway, purpose, due_on, attempt, amount, state, accept_partial, replaces, created_by,
-    created_by_run, changed_by_run
+    reference, lender, loan_id, gateway, purpose, client_id, due_on, attempt, amount, state, accept_partial, replaces,
+    created_by, created_by_run, changed_by_run
 )
 select
     planned.reference,
@@ -8,6 +8,7 @@ select
     planned.loan_id,
     %(gateway)s,
     %(purpose)s,
+    planned.client_id,
     planned.due_on,
     split_part(planned.reference, '_', 3)::integer,
     planned.amount,
@@ -17,5 +18,5 @@ select
     %(actor)s,
     %(run)s,
     %(run)s
-from unnest(%(references)s::text[], %(loan_ids)s::text[], %(dues)s::date[], %(amounts)s::numeric[])
-    as planned (reference, loan_id, due_on, amount)
+from unnest(%(references)s::text[], %(loan_ids)s::text[], %(clients)s::bigint[], %(dues)s::date[], %(amounts)s::numeric[])
+    as planned (reference, loan_id, client_id, due_on, amount)

@@ -7,6 +7,7 @@ create table core.core_payment_link (
     loan_id text not null,
     gateway text not null check (gateway in ('razorpay', 'cashfree')),
     purpose text not null check (purpose in ('emi', 'overdue', 'outstanding')),
+    client_id bigint not null,
     due_on date not null,
     attempt integer not null check (attempt >= 1),
     amount numeric(18, 2) not null check (amount > 0),

@@ -47,6 +47,9 @@ class Payment(BaseModel):
     receipt: str | None = None
     reference_id: str | None = None
     bank_reference: str | None = None
+    link_id: str | None = None
+    """Of the payment link it was made through; made up where only `reference_id` is given."""
+    contact: str = "+919000000000"
     events: tuple[str, ...] = ()
     copies: int = Field(default=1, ge=0, le=50)
     """How often each event is delivered, as a gateway does that missed an answer; 0: its webhook never comes."""

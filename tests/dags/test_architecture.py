@@ -13,7 +13,7 @@ PACKAGE = ROOT / "plugins" / "turno_lms"
 
 BASEMENT = {"domain"}
 SERVICES = BASEMENT | {"warehouse", "fineract", "lenders", "approvals"}
-AREAS = {"gateways", "identity", "ingestion", "los", "posting", "reconciliation"}
+AREAS = {"gateways", "identity", "ingestion", "los", "payment_links", "posting", "reconciliation"}
 MAY_IMPORT = {
     "domain": set[str](),
     "warehouse": BASEMENT,
@@ -27,6 +27,7 @@ MAY_IMPORT = {
 
 MONEY_ROOMS = (
     "domain", "posting", "identity", "ingestion", "reconciliation", "fineract", "approvals", "gateways",
+    "payment_links",
 )  # fmt: skip
 DURATION = re.compile(
     r"second|timeout|wait|delay|interval|backoff|monotonic"  # named as one

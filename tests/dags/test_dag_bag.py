@@ -32,6 +32,8 @@ FIXED = {
     "hand_in_file",
     "sweep_gateways",
     "replay_webhooks",
+    "create_payment_links",
+    "refresh_payment_links",
 }
 EXPECTED = sorted(FIXED | {f"ingest__{slug}" for slug in load_lenders()})
 HEAVY = ["polars", "pandas", "dbt", "openpyxl", "sqlglot"]

@@ -135,7 +135,9 @@ class LinkState(StrEnum):
     SENDING = "sending"  # the gateway may have it: look it up by its reference before anything else
     OPEN = "open"  # the borrower can pay
     PARTLY_PAID = "partly_paid"  # the borrower can pay the rest
-    CANCELLING = "cancelling"  # the gateway may have cancelled it, or taken money first: look before anything else
+    CANCELLING = (
+        "cancelling"  # the gateway may have cancelled it, or taken money first: look before anything else
+    )
     PAID = "paid"
     EXPIRED = "expired"
     CANCELLED = "cancelled"

@@ -21,4 +21,4 @@ def accounts(registry: LenderRegistry) -> list[dict[str, str]]:
 def gateway_api(gateway: str, lender: str) -> GatewayApi | None:
     """A client for the account, or None where it has no connection."""
     account = find_account(gateway, lender)
-    return account and _APIS[gateway](account.base_url, account.login, account.secret)
+    return _APIS[gateway](account.base_url, account.login, account.secret) if account else None

@@ -10,14 +10,13 @@ from uuid import NAMESPACE_URL, uuid5
 from turno_lms.domain.dates import IST
 from turno_lms.domain.money import rupees
 from turno_lms.fineract import exact_json
-from turno_lms.payment_links.http import GatewaySession, Recorder, Timeouts
+from turno_lms.payment_links.http import STANDARD_TIMEOUTS, GatewaySession, Recorder, Timeouts
 from turno_lms.payment_links.links import (
     GatewayLink,
     GatewayStatus,
+    LinkNotFoundError,
     LinkOrder,
     LinkPayment,
-    LinkNotFoundError,
-    same_contact,
 )
 
 VERSION = "2025-01-01"
@@ -35,7 +34,12 @@ class CashfreeLinks:
     """A lender's account, with a client's id and secret. A link's id there is our reference."""
 
     def __init__(
-        self, base_url: str, client_id: str, client_secret: str, record: Recorder, timeouts: Timeouts = Timeouts()
+        self,
+        base_url: str,
+        client_id: str,
+        client_secret: str,
+        record: Recorder,
+        timeouts: Timeouts = STANDARD_TIMEOUTS,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._session = GatewaySession("cashfree", record, timeouts)
@@ -62,7 +66,7 @@ class CashfreeLinks:
             return None
         orders = self._ask("GET", f"{path}/orders") if rupees(str(link["link_amount_paid"])) else []
         payments = [
-            payment | {"customer_phone": (order.get("customer_details") or {}).get("customer_phone")}
+            payment
             for order in orders
             for payment in self._ask("GET", f"/pg/orders/{order['order_id']}/payments")
         ]
@@ -73,7 +77,11 @@ class CashfreeLinks:
         return cashfree_link(self._ask("POST", f"/pg/links/{reference}/cancel", {}))
 
     def _ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
     ) -> Any:
         data = None if body is None else exact_json.dumps(body).encode()
         answer = self._session.request(method, f"{self._base_url}{path}", data=data, headers=headers)
@@ -107,8 +115,10 @@ def _body(order: LinkOrder) -> dict[str, Any]:
 
 
 def cashfree_link(link: Mapping[str, Any], payments: list[Mapping[str, Any]] | None = None) -> GatewayLink:
-    """A link of the API or of a webhook's flat or nested data, with the payments that are known of it."""
-    phone = (link.get("customer_details") or {}).get("customer_phone")
+    """A link of the API or of a webhook's flat or nested data, with the payments that are known of it.
+
+    Cashfree names the link's own customer with every payment: it does not say who paid.
+    """
     return GatewayLink(
         reference=link["link_id"],
         gateway_link_id=str(link["cf_link_id"]),
@@ -120,7 +130,6 @@ def cashfree_link(link: Mapping[str, Any], payments: list[Mapping[str, Any]] | N
             LinkPayment(
                 reference=f"cashfree:{payment['cf_payment_id']}",
                 amount=rupees(payment["payment_amount"]),
-                payer_differs=not same_contact(phone, payment.get("customer_phone")),
             )
             for payment in payments or []
             if payment["payment_status"] == "SUCCESS"

@@ -78,13 +78,17 @@ def quote_of(loan_id: str, loan: Json, purpose: LinkPurpose) -> Quote | LinkSkip
 
 
 def _earliest_unpaid(loan: Json) -> tuple[Decimal, date] | None:
-    owed = ((_rupees(period, "totalOutstandingForPeriod"), _day(period["dueDate"])) for period in _periods(loan))
+    owed = (
+        (_rupees(period, "totalOutstandingForPeriod"), _day(period["dueDate"])) for period in _periods(loan)
+    )
     return next(((amount, due_on) for amount, due_on in owed if amount > _NOTHING), None)
 
 
 def _overdue(loan: Json) -> tuple[Decimal, date] | None:
     """Everything overdue; it belongs to the latest instalment that is, so that a further one makes another due."""
-    late = [_day(period["dueDate"]) for period in _periods(loan) if _rupees(period, "totalOverdue") > _NOTHING]
+    late = [
+        _day(period["dueDate"]) for period in _periods(loan) if _rupees(period, "totalOverdue") > _NOTHING
+    ]
     return (_rupees(loan.get("summary") or {}, "totalOverdue"), max(late)) if late else None
 
 

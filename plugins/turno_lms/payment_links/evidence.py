@@ -23,9 +23,7 @@ _SAYS = {
     GatewayStatus.EXPIRED: LinkState.EXPIRED,
     GatewayStatus.CANCELLED: LinkState.CANCELLED,
 }
-_AT_THE_GATEWAY = frozenset(
-    {LinkState.SENDING, LinkState.OPEN, LinkState.PARTLY_PAID, LinkState.CANCELLING}
-)
+_AT_THE_GATEWAY = frozenset({LinkState.SENDING, LinkState.OPEN, LinkState.PARTLY_PAID, LinkState.CANCELLING})
 _LATE_MONEY = frozenset({LinkState.EXPIRED, LinkState.CANCELLED})
 
 
@@ -94,9 +92,7 @@ def change_state(
     conn.execute(STATEMENTS["change_state"], values)
 
 
-def write_calls(
-    conn: WarehouseConnection, row: Row, calls: Iterable[LinkCall], run: RunContext
-) -> None:
+def write_calls(conn: WarehouseConnection, row: Row, calls: Iterable[LinkCall], run: RunContext) -> None:
     """Keep attempts at the gateway, in the transaction of what they led to."""
     for call in calls:
         values = {

@@ -35,9 +35,11 @@ _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
 _LONG_NUMBER = re.compile(r"\+?\d[\d -]{8,}\d")
 _EXCERPT = 300
 _FORBIDDEN = (401, 403)
-_NOT_FOUND, _TIMEOUT, _CONFLICT, _TOO_MANY = 404, 408, 409, 429
+_NOT_FOUND, _TIMEOUT, _CONFLICT, _OTHER_BODY, _TOO_MANY = 404, 408, 409, 422, 429
 _OK_BEGINS, _OK_ENDS, _REFUSALS_BEGIN, _FAULTS_BEGIN = 200, 300, 400, 500
-_EXISTS = re.compile(r"reference.?id already|already attempted|link[_ ]id.*exists|already exists", re.IGNORECASE)
+_EXISTS = re.compile(
+    r"reference.?id already|already attempted|link[_ ]id.*exists|already exists", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -61,16 +63,22 @@ class LinkCall:
     response: Any = None
 
 
+STANDARD_TIMEOUTS = Timeouts()
 Recorder = Callable[[LinkCall], None]
 
 
 def masked(value: Any) -> Any:
     """A copy of a JSON value without names, phone numbers, addresses and payers' accounts."""
     if isinstance(value, dict):
-        return {key: MASK if key in _PERSONAL else masked(item) for key, item in value.items()}
+        return {key: MASK if _is_personal(key, item) else masked(item) for key, item in value.items()}
     if isinstance(value, list):
         return [masked(item) for item in value]
     return without_personal_data(value) if isinstance(value, str) else value
+
+
+def _is_personal(key: str, value: Any) -> bool:
+    """`email` is an address in one place and a yes or no in another."""
+    return key in _PERSONAL and not isinstance(value, bool)
 
 
 def without_personal_data(text: str) -> str:
@@ -149,21 +157,25 @@ def _error_of(where: str, answer: requests.Response) -> LinkError | None:
     """What an answer means for the caller, None for a success with JSON."""
     body = _json(answer)
     status = answer.status_code
-    if _OK_BEGINS <= status < _OK_ENDS:
-        return None if body is not None else LinkUnknownError(f"{where}: {status} without JSON")
+    if _OK_BEGINS <= status < _OK_ENDS and body is not None:
+        return None
     text = _message(body) or answer.text[:_EXCERPT]
     message = f"{where}: {status} {without_personal_data(' '.join(text.split()))}"
     if status == _TOO_MANY:
         return RateLimitedError(message, _seconds(answer))
+    return _kind_of(status, text, is_json=body is not None)(message)
+
+
+def _kind_of(status: int, text: str, *, is_json: bool) -> type[LinkError]:
+    """What a status says; a page that is no JSON is not the gateway's own word."""
     if status in _FORBIDDEN:
-        return LinkAccountError(message)
-    if status >= _FAULTS_BEGIN or status == _TIMEOUT or status < _REFUSALS_BEGIN or body is None:
-        return LinkUnknownError(message)
-    if status == _CONFLICT or _EXISTS.search(text):
-        return LinkExistsError(message)
-    if status == _NOT_FOUND:
-        return LinkNotFoundError(message)
-    return LinkRefusedError(message)
+        return LinkAccountError
+    if status == _TIMEOUT or not _REFUSALS_BEGIN <= status < _FAULTS_BEGIN or not is_json:
+        return LinkUnknownError
+    # 422: its idempotency key was used with another body, so there is a link of that body
+    if status in {_CONFLICT, _OTHER_BODY} or _EXISTS.search(text):
+        return LinkExistsError
+    return LinkNotFoundError if status == _NOT_FOUND else LinkRefusedError
 
 
 def _message(body: Any) -> str:

@@ -10,7 +10,6 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-
 _INDIAN_DIGITS = 10
 
 

@@ -39,6 +39,16 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class LinkRequest:
+    """What links are asked for: whose, under which policy, for what, and in place of which link."""
+
+    lender: str
+    policy: PaymentLinkPolicy
+    purpose: LinkPurpose
+    replaces: int | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run plans for one lender and purpose."""
 
@@ -74,7 +84,9 @@ class Plan:
         if len(self.proposals) > _SHOWN:
             lines.append(f"... and {len(self.proposals) - _SHOWN} more")
         skipped = " ".join(f"{reason}={count}" for reason, count in self.to_dict()["skipped"].items())
-        total = f"{self.lender} {self.purpose}: {len(self.links)} links of {indian_rupees(self.rupees)} rupees"
+        total = (
+            f"{self.lender} {self.purpose}: {len(self.links)} links of {indian_rupees(self.rupees)} rupees"
+        )
         return "\n".join([*lines, f"{total}{f'; left out: {skipped}' if skipped else ''}"])
 
 
@@ -114,25 +126,23 @@ def _quoted(loan_id: str, answer: Quote | LinkSkip, minimum: Decimal) -> Proposa
 
 def plan_links(
     conn: WarehouseConnection,
-    lender: str,
-    policy: PaymentLinkPolicy,
-    purpose: LinkPurpose,
+    request: LinkRequest,
     quoted: Sequence[Proposal],
     run: RunContext,
     *,
     dry_run: bool,
-    replaces: int | None = None,
 ) -> Plan:
     """Judge the quotes against what is live and store a row for each link, in one transaction.
 
     With `dry_run` the same judgement is made and nothing is stored.
     """
+    lock = "select pg_advisory_xact_lock(hashtextextended('payment links of ' || %s, 0))"
     with conn.transaction():
-        conn.execute("select pg_advisory_xact_lock(hashtextextended('payment links of ' || %s, 0))", (lender,))
-        proposals = _judge(conn, purpose, quoted)
+        conn.execute(lock, (request.lender,))
+        proposals = _judge(conn, request.purpose, quoted)
         if not dry_run:
-            _store(conn, lender, policy, purpose, proposals, run, replaces)
-    return Plan(lender, purpose, proposals)
+            _store(conn, request, proposals, run)
+    return Plan(request.lender, request.purpose, proposals)
 
 
 def _judge(conn: WarehouseConnection, purpose: LinkPurpose, quoted: Sequence[Proposal]) -> list[Proposal]:
@@ -160,13 +170,7 @@ def _judged(proposal: Proposal, purpose: LinkPurpose, standing: dict[str, Any] |
 
 
 def _store(
-    conn: WarehouseConnection,
-    lender: str,
-    policy: PaymentLinkPolicy,
-    purpose: LinkPurpose,
-    proposals: Sequence[Proposal],
-    run: RunContext,
-    replaces: int | None,
+    conn: WarehouseConnection, request: LinkRequest, proposals: Sequence[Proposal], run: RunContext
 ) -> None:
     stored = [(each.reference, each.quote) for each in proposals if each.reference and each.quote]
     conn.execute(
@@ -177,12 +181,12 @@ def _store(
             "dues": [quote.due_on for _, quote in stored],
             "clients": [quote.client_id for _, quote in stored],
             "amounts": [quote.amount for _, quote in stored],
-            "lender": lender,
-            "gateway": policy.gateway,
-            "purpose": purpose,
+            "lender": request.lender,
+            "gateway": request.policy.gateway,
+            "purpose": request.purpose,
             "state": LinkState.PLANNED,
-            "accept_partial": policy.partial_payment is not None,
-            "replaces": replaces,
+            "accept_partial": request.policy.partial_payment is not None,
+            "replaces": request.replaces,
             "actor": run.actor,
             "run": run.label,
         },

@@ -12,7 +12,7 @@ import certifi
 import razorpay  # type: ignore[import-untyped]  # ships no types
 
 from turno_lms.domain.money import paise_to_rupees, rupees_to_paise
-from turno_lms.payment_links.http import GatewaySession, Recorder, Timeouts
+from turno_lms.payment_links.http import STANDARD_TIMEOUTS, GatewaySession, Recorder, Timeouts
 from turno_lms.payment_links.links import (
     GatewayLink,
     GatewayStatus,
@@ -35,7 +35,12 @@ class RazorpayLinks:
     """A lender's account, with a key's id and secret."""
 
     def __init__(
-        self, base_url: str, key_id: str, key_secret: str, record: Recorder, timeouts: Timeouts = Timeouts()
+        self,
+        base_url: str,
+        key_id: str,
+        key_secret: str,
+        record: Recorder,
+        timeouts: Timeouts = STANDARD_TIMEOUTS,
     ) -> None:
         session = GatewaySession("razorpay", record, timeouts)
         self._client = razorpay.Client(
@@ -107,5 +112,3 @@ def _payment(contact: str | None, entity: Mapping[str, Any]) -> LinkPayment:
         amount=paise_to_rupees(int(entity["amount"])),
         payer_differs=not same_contact(contact, entity.get("contact")),
     )
-
-

@@ -39,7 +39,9 @@ def make_reference(loan_id: str, due_on: date, purpose: LinkPurpose, attempt: in
     if not _LOAN_ID.fullmatch(loan_id):
         raise BadReferenceError(f"loan id {loan_id!r} has other signs than capitals, digits and hyphens")
     if len(text) > MAX_LENGTH or not _REFERENCE.fullmatch(text):
-        raise BadReferenceError(f"{text} is no reference: at most {MAX_LENGTH} characters, attempts 1 to 9999")
+        raise BadReferenceError(
+            f"{text} is no reference: at most {MAX_LENGTH} characters, attempts 1 to 9999"
+        )
     return text
 
 

@@ -24,13 +24,12 @@ from turno_lms.payment_links.links import (
     LinkRefusedError,
     RateLimitedError,
 )
-from turno_lms.payment_links.plan import Proposal, plan_links
-from turno_lms.payment_links.send import Account, Tools, account_lock
+from turno_lms.payment_links.plan import LinkRequest, Proposal, plan_links
+from turno_lms.payment_links.send import DUES_CHANGED, Account, Tools, account_lock
 from turno_lms.payment_links.statements import STATEMENTS
 from turno_lms.payment_links.token_bucket import TokenBucket
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
-DUES_CHANGED = "dues_changed"
 POLL_EVERY = timedelta(hours=1)
 """How old the last word on a link may be. Webhooks are the fast way; this is for those that never come."""
 MOST_POLLED = 2000
@@ -53,7 +52,8 @@ def refresh_account(
     """
     calls: list[LinkCall] = []
     with account.connect() as conn, account.tools(calls.append) as tools, account_lock(conn, account):
-        work = _Refresh(account, conn, tools, run, bucket or TokenBucket(account.policy.rate_per_second), calls)
+        bucket = bucket or TokenBucket(account.policy.rate_per_second)
+        work = _Refresh(account, run, conn, tools, bucket=bucket, calls=calls)
         work.poll(poll_every)
         work.check_dues(check_every_link)
         work.cancel()
@@ -67,9 +67,10 @@ class _Refresh:
     def __init__(
         self,
         account: Account,
+        run: RunContext,
         conn: WarehouseConnection,
         tools: Tools,
-        run: RunContext,
+        *,
         bucket: TokenBucket,
         calls: list[LinkCall],
     ) -> None:
@@ -183,10 +184,8 @@ class _Refresh:
             self._conn.execute(STATEMENTS["requote_done"], {"link_id": row["link_id"]})
             return f"not_requoted_{proposal.skip}"
         with self._conn.transaction():
-            plan = plan_links(
-                self._conn, row["lender"], self._account.policy, purpose, [proposal], self._run,
-                dry_run=False, replaces=row["link_id"],
-            )  # fmt: skip
+            request = LinkRequest(row["lender"], self._account.policy, purpose, row["link_id"])
+            plan = plan_links(self._conn, request, [proposal], self._run, dry_run=False)
             skip = plan.proposals[0].skip
             if skip is not LinkSkip.PAYMENT_UNDER_WAY:  # its quote is not final: the next run asks again
                 self._conn.execute(STATEMENTS["requote_done"], {"link_id": row["link_id"]})

@@ -21,7 +21,7 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import LinkPurpose, LinkSkip, LinkState, advance
 from turno_lms.fineract.errors import FineractError
 from turno_lms.lenders.payment_links import PaymentLinkPolicy
-from turno_lms.payment_links.dues import Dues
+from turno_lms.payment_links.dues import Dues, Quote
 from turno_lms.payment_links.evidence import POLL, apply_evidence, change_state, write_calls
 from turno_lms.payment_links.http import LinkCall, Recorder, without_personal_data
 from turno_lms.payment_links.links import (
@@ -43,6 +43,8 @@ LONGEST_PAUSE_SECONDS = 60.0
 _NEAREST_EXPIRY = timedelta(hours=1)
 _IDLE_SECONDS = 0.2
 _FAILURES_SHOWN = 50
+DUES_CHANGED = "dues_changed"
+"""Why a link ended for which another one is planned."""
 _PURPOSE_TEXT = {
     LinkPurpose.EMI: "EMI of {due:%d %b %Y}",
     LinkPurpose.OVERDUE: "Overdue up to {due:%d %b %Y}",
@@ -97,7 +99,11 @@ class SendReport:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON for a log or an XCom."""
-        return {**dict(sorted(self.outcomes.items())), "waiting": self.waiting, "failures": self.failures[:_FAILURES_SHOWN]}
+        return {
+            **dict(sorted(self.outcomes.items())),
+            "waiting": self.waiting,
+            "failures": self.failures[:_FAILURES_SHOWN],
+        }
 
 
 @contextmanager
@@ -120,13 +126,17 @@ def send_links(
     `patience_seconds` is how long rows that must wait are waited for; later ones stay for the next run. Raises
     AccountBusyError, and LinkAccountError when the account refuses us.
     """
-    report = SendReport()
-    shared = bucket or TokenBucket(account.policy.rate_per_second)
+    report, stop = SendReport(), threading.Event()
+    bucket = bucket or TokenBucket(account.policy.rate_per_second)
     with account.connect() as conn, account_lock(conn, account):
         conn.execute(STATEMENTS["due_at_once"], account.key)  # a killed run's leases end with it
-        stop = threading.Event()
         with ThreadPoolExecutor(SENDERS) as pool:
-            senders = [_Sender(account, run, shared, report, stop, patience_seconds) for _ in range(SENDERS)]
+            senders = [
+                _Sender(
+                    account, run, bucket=bucket, report=report, stop=stop, patience_seconds=patience_seconds
+                )
+                for _ in range(SENDERS)
+            ]
             for done in [pool.submit(sender.work) for sender in senders]:
                 done.result()
         left = conn.execute(STATEMENTS["count_waiting"], account.key).fetchone()
@@ -141,6 +151,7 @@ class _Sender:
         self,
         account: Account,
         run: RunContext,
+        *,
         bucket: TokenBucket,
         report: SendReport,
         stop: threading.Event,
@@ -197,8 +208,7 @@ class _Sender:
         if row["state"] == LinkState.PLANNED:
             quote = tools.dues.quote(row["loan_id"], LinkPurpose(row["purpose"]))
             if isinstance(quote, LinkSkip) or quote.due_on != row["due_on"]:
-                reason = str(quote) if isinstance(quote, LinkSkip) else "due_changed"
-                return self._ended(conn, row, LinkState.WITHDRAWN, reason)
+                return self._withdrawn(conn, row, quote)
             row |= {"amount": quote.amount, "client_id": quote.client_id, "quoted_at": row["taken_at"]}
         customer = tools.dues.customer(row["client_id"])
         if customer is None:
@@ -220,6 +230,14 @@ class _Sender:
             apply_evidence(conn, created, self._run, POLL)
             self._keep_calls(conn, row)
         return "opened"
+
+    def _withdrawn(self, conn: WarehouseConnection, row: Row, quote: Quote | LinkSkip) -> str:
+        """What it was planned for is no longer due; where something else is, a refresh plans for that."""
+        if isinstance(quote, LinkSkip):
+            return self._ended(conn, row, LinkState.WITHDRAWN, quote)
+        with conn.transaction():
+            conn.execute(STATEMENTS["mark_for_requote"], {"link_id": row["link_id"], "at": row["taken_at"]})
+            return self._ended(conn, row, LinkState.WITHDRAWN, DUES_CHANGED)
 
     def _order(self, row: Row, customer: Any) -> LinkOrder:
         policy = self._account.policy

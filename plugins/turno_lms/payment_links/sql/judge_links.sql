@@ -1,4 +1,4 @@
-create temporary table payment_link_question on commit drop as
+create temporary table payment_link_question as
 select
     'link_amount_mismatch' as kind,
     link.reference as subject,

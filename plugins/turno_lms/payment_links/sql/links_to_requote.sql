@@ -5,5 +5,5 @@ where
     link.lender = %(lender)s
     and link.gateway = %(gateway)s
     and link.awaits_requote
-    and link.state in ('cancelled', 'expired')
+    and link.state in ('cancelled', 'expired', 'withdrawn')
 order by link.link_id

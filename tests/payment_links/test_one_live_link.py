@@ -3,13 +3,14 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from itertools import count
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import HypothesisException
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tests.dbt.landing import put_loan
@@ -29,6 +30,13 @@ class Links(RuleBasedStateMachine):
     """One loan with its borrower, Fineract, the gateway, and us."""
 
     desk: Desk
+    broken: list[str]
+    """What was found to be wrong, by the name of the rule."""
+
+    def _holds(self, name: str, holds: bool, shown: object) -> None:
+        if not holds:
+            self.broken.append(name)
+        assert holds, f"{name}: {shown}"
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +46,7 @@ class Links(RuleBasedStateMachine):
         )
         self.desk.policy_fields = {"partial_payment": {"first_at_least": "1.00"}}
         self.desk.book.owes(self.loan, "1000.00")
-        self.paid: set[str] = set()
+        self.paid: dict[str, str] = {}
 
     @rule(rupees=st.sampled_from(["1000.00", "700.00", "40.00"]), due=st.sampled_from(DUES))
     def dues_change(self, rupees: str, due: date) -> None:
@@ -49,18 +57,23 @@ class Links(RuleBasedStateMachine):
     def plan(self, purpose: LinkPurpose) -> None:
         self.desk.plan(self.loan, purpose=purpose)
 
-    @rule(fault=st.sampled_from([None, *FAULTS]), patience_seconds=st.sampled_from([0.0, 3.0]))
-    def send(self, fault: str | None, patience_seconds: float) -> None:
+    @rule(purpose=st.sampled_from(LinkPurpose), fault=st.sampled_from([None, *FAULTS]))
+    def create(self, purpose: LinkPurpose, fault: str | None) -> None:
+        """The DAG `create_payment_links`."""
+        self.desk.plan(self.loan, purpose=purpose)
         if fault:
             self.desk.standin.fault("create", fault, next=1)
-        self.desk.send(patience_seconds)
+        self.desk.send(0.0 if fault else 3.0)
         self.desk.standin.calm()
 
-    @rule(fault=st.sampled_from([None, "error_before", "error_after"]))
-    def refresh(self, fault: str | None) -> None:
+    @rule(fault=st.sampled_from([None, "error_before", "error_after"]), is_cut_short=st.booleans())
+    def refresh(self, fault: str | None, is_cut_short: bool) -> None:
+        """The DAG `refresh_payment_links`, killed before it sends or not."""
         if fault:
             self.desk.standin.fault("cancel", fault, next=1)
         self._poll()
+        if not is_cut_short:
+            self.desk.send()
         self.desk.standin.calm()
 
     @rule(share=st.sampled_from([1, 2]), under_way=st.booleans())
@@ -73,7 +86,7 @@ class Links(RuleBasedStateMachine):
                 link["reference"], payment_id, amount=amount, was_under_way=under_way and share == 1
             )
             if answer.ok:
-                self.paid.add(f"razorpay:{payment_id}")
+                self.paid[f"razorpay:{payment_id}"] = link["reference"]
 
     @rule()
     def expire(self) -> None:
@@ -107,7 +120,7 @@ class Links(RuleBasedStateMachine):
             for row in self.desk.links(self.loan)
             if row["state"] in LIVE_LINK_STATES
         )
-        assert all(times == 1 for times in live.values()), live
+        self._holds("one live row", all(times == 1 for times in live.values()), live)
 
     @invariant()
     def one_link_that_can_be_paid(self) -> None:
@@ -116,7 +129,7 @@ class Links(RuleBasedStateMachine):
             for link in self.desk.at_gateway(self.loan)
             if link["status"] in {"active", "partly_paid"}
         ]
-        assert len(payable) <= 1, payable
+        self._holds("one payable link", len(payable) <= 1, payable)
 
     @invariant()
     def no_link_at_the_gateway_is_unknown_or_given_up(self) -> None:
@@ -124,47 +137,61 @@ class Links(RuleBasedStateMachine):
         for link in self.desk.at_gateway(self.loan):
             state = ours[link["reference"]]
             if link["status"] in {"active", "partly_paid"}:
-                assert state in {"sending", "open", "partly_paid", "cancelling"}, (link, state)
+                known = state in {"sending", "open", "partly_paid", "cancelling"}
+                self._holds("known link", known, (link, state))
 
     def teardown(self) -> None:
-        """Whatever was paid is known, once everything was asked about."""
+        """Whatever was paid is known, once everything was asked about; a link that had ended is told by its webhook alone."""
         self.desk.standin.calm()
+        ended = {
+            row["reference"] for row in self.desk.links(self.loan) if row["state"] not in LIVE_LINK_STATES
+        }
         self.desk.send()
         self._poll()
-        told = self.desk.conn.execute(
+        rows = self.desk.conn.execute(
             "select gateway_payment_reference as reference from core.core_payment_link_payment"
         )
-        known = {row["reference"] for row in told}
-        late = {
-            reference
-            for reference in self.paid - known
-            if all(link["state"] in LIVE_LINK_STATES for link in self.desk.links(self.loan))
-        }
-        assert not late, late
+        lost = set(self.paid) - {row["reference"] for row in rows}
+        self._holds("no money lost", all(self.paid[payment] in ended for payment in lost), lost)
 
 
-def run_machine(desk: Desk, examples: int = EXAMPLES) -> None:
-    machine = type("Machine", (Links,), {"desk": desk})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples, stateful_step_count=STEPS, deadline=None, derandomize=True, print_blob=False,
-            phases=[Phase.generate], suppress_health_check=list(HealthCheck),
-        ),
-    )  # fmt: skip
+def run_machine(desk: Desk, examples: int = EXAMPLES) -> list[str]:
+    """Run it; returns what was broken, in the order in which it was found."""
+    broken: list[str] = []
+    machine = type("Machine", (Links,), {"desk": desk, "broken": broken})
+    run_settings = settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(machine, settings=run_settings)
+    except (AssertionError, HypothesisException):
+        # the second look at a broken run meets another state of the gateway: what counts is what the first one found
+        if not broken:
+            raise
+    return broken
 
 
 def test_a_loan_never_has_two_links_that_can_be_paid(desk: Desk) -> None:
-    run_machine(desk)
+    assert run_machine(desk) == []
 
 
 @contextmanager
 def _no_index(desk: Desk) -> Iterator[None]:
     """The rule left to the code's own look, and that one removed: what the index is for."""
+    row = desk.conn.execute(
+        "select indexdef from pg_indexes where indexname = 'core_payment_link_one_live'"
+    ).fetchone()
     desk.conn.execute("drop index core.core_payment_link_one_live")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan_module, "_judged", _never_skips(plan_module._judged))
         yield
+    desk.conn.execute("truncate core.core_payment_link, core.core_payment_link_payment")
+    desk.conn.execute((row or {})["indexdef"])
 
 
 def _never_skips(judged: Callable[..., plan_module.Proposal]) -> Callable[..., plan_module.Proposal]:
@@ -191,7 +218,9 @@ def _blind_cancel(desk: Desk) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("bug", [_no_index, _blind_cancel])
-def test_a_planted_bug_turns_the_machine_red(desk: Desk, bug: Callable[[Desk], Iterator[None]]) -> None:
-    with bug(desk), pytest.raises(AssertionError):  # type: ignore[attr-defined]
-        run_machine(desk, examples=30)
+@pytest.mark.parametrize(("bug", "breaks"), [(_no_index, "one payable link"), (_blind_cancel, "known link")])
+def test_a_planted_bug_turns_the_machine_red(
+    desk: Desk, bug: Callable[[Desk], AbstractContextManager[None]], breaks: str
+) -> None:
+    with bug(desk):
+        assert breaks in run_machine(desk, examples=30)

@@ -18,5 +18,6 @@ select
     %(actor)s,
     %(run)s,
     %(run)s
-from unnest(%(references)s::text[], %(loan_ids)s::text[], %(clients)s::bigint[], %(dues)s::date[], %(amounts)s::numeric[])
-    as planned (reference, loan_id, client_id, due_on, amount)
+from unnest(
+    %(references)s::text[], %(loan_ids)s::text[], %(clients)s::bigint[], %(dues)s::date[], %(amounts)s::numeric[]
+) as planned (reference, loan_id, client_id, due_on, amount)

@@ -176,7 +176,7 @@ def _store(
     conn.execute(
         STATEMENTS["store_links"],
         {
-            "references": [reference for reference, _ in stored],
+            "stored_references": [reference for reference, _ in stored],
             "loan_ids": [quote.loan_id for _, quote in stored],
             "dues": [quote.due_on for _, quote in stored],
             "clients": [quote.client_id for _, quote in stored],

@@ -1,3 +1,15 @@
+with planned as (
+    select
+        given.reference,
+        given.loan_id,
+        given.client_id,
+        given.due_on,
+        given.amount
+    from unnest(
+        %(stored_references)s::text[], %(loan_ids)s::text[], %(clients)s::bigint[], %(dues)s::date[], %(amounts)s::numeric[]
+    ) as given (reference, loan_id, client_id, due_on, amount)
+)
+
 insert into core.core_payment_link (
     reference, lender, loan_id, gateway, purpose, client_id, due_on, attempt, amount, state, accept_partial, replaces,
     created_by, created_by_run, changed_by_run
@@ -18,6 +30,4 @@ select
     %(actor)s,
     %(run)s,
     %(run)s
-from unnest(
-    %(references)s::text[], %(loan_ids)s::text[], %(clients)s::bigint[], %(dues)s::date[], %(amounts)s::numeric[]
-) as planned (reference, loan_id, client_id, due_on, amount)
+from planned

@@ -47,7 +47,7 @@ with DAG(
             type=["null", "string"],
             format="multiline",
             title="Or a CSV",
-            description="With a column loan_id.",
+            description="It has a column loan_id.",
         ),
         "overdue_days": Param(
             None, type=["null", "integer"], minimum=0, maximum=3650, title="Or all overdue for so many days"

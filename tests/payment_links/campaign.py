@@ -125,7 +125,7 @@ def _kill_at(conn: WarehouseConnection, process: "subprocess.Popen[bytes]", link
             process.kill()
             process.wait()
             return 1
-        time.sleep(0.02)
+        time.sleep(0.1)
     return 0
 
 

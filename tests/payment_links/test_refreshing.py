@@ -317,18 +317,27 @@ def test_a_payment_that_beats_the_cancellation_makes_the_link_paid(
     assert desk.refresh() == {}, "what was paid is not quoted anew"
 
 
+@pytest.mark.parametrize("told_by", ["webhook", "poll"])
 def test_money_that_was_under_way_when_a_link_was_cancelled_is_recorded_and_asked_about(
-    desk: Desk, standin: Standin, gateway: str
+    desk: Desk, standin: Standin, gateway: str, told_by: str
 ) -> None:
     desk.gateway = gateway
-    loan_id = f"AXL34020{GATEWAYS.index(gateway)}"
+    loan_id = f"AXL3402{GATEWAYS.index(gateway)}{len(told_by)}"
     reference = opened(desk, loan_id)
     changed(desk, loan_id)
     desk.refresh()
     assert desk.states(loan_id) == ["cancelled", "planned"]
-    assert standin.pay_link(reference, "52001", gateway=gateway, was_under_way=True).ok
-    told(desk, gateway, reference, None, payment(gateway, "52001", "1000.00", contact="9000000001"))
-    read_webhooks(desk.app, RUN)
+    assert standin.pay_link(reference, _id(reference, 1), gateway=gateway, was_under_way=True).ok
+    if told_by == "webhook":
+        paid = payment(gateway, _id(reference, 1), "1000.00", contact="9000000001")
+        told(desk, gateway, reference, None, paid)
+        read_webhooks(desk.app, RUN)
+    else:
+        assert desk.refresh() == {}, "asked about once more, an hour after its end"
+        desk.conn.execute(
+            "update core.core_payment_link set ended_at = now() - interval '2 hours', polled_at = now() - interval '2 hours'"
+        )
+        assert desk.refresh() == {"polled_paid": 1}
     assert desk.states(loan_id) == ["paid", "planned"]
     assert questions(desk) == {("link_paid_after_end", reference): "1000.00"}
     # and no link is planned for money that is there

@@ -83,7 +83,7 @@ class _Refresh:
         self.counts: Counter[str] = Counter()
 
     def poll(self, poll_every: timedelta) -> None:
-        """Ask about links that nobody told of for a while."""
+        """Ask about links that nobody told of for a while, and once more about those that ended unpaid."""
         for row in self._rows("links_to_poll", every=poll_every, most=MOST_POLLED):
             self._each(row, self._poll_one)
 
@@ -137,6 +137,7 @@ class _Refresh:
     def _poll_one(self, row: Row) -> str:
         seen = self._ask(row)
         if seen is None:
+            self._conn.execute(STATEMENTS["note_poll"], {"link_id": row["link_id"]})
             return "not_found"
         return f"polled_{self._take(row, seen)}"
 

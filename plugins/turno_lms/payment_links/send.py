@@ -196,7 +196,7 @@ class _Sender:
             outcome = self._later(conn, row, limited, pause_seconds, "rate_limited")
         except LinkAccountError as refused:
             self._stop.set()
-            self._later(conn, row, refused, 0.0, "refused_account")
+            self._later(conn, row, refused, 0, "refused_account")
             raise
         except (LinkError, FineractError) as lost:
             outcome = self._later(conn, row, lost, _back_off_seconds(row["tries"]), "lost")

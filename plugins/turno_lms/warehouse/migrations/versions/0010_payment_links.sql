@@ -55,6 +55,8 @@ create unique index core_payment_link_one_live on core.core_payment_link (loan_i
 where state in ('planned', 'sending', 'open', 'partly_paid', 'cancelling');
 create index core_payment_link_live on core.core_payment_link (lender, gateway, next_try_at)
 where state in ('planned', 'sending', 'open', 'partly_paid', 'cancelling');
+create index core_payment_link_ended on core.core_payment_link (lender, gateway, ended_at)
+where state in ('expired', 'cancelled');
 create index core_payment_link_loan on core.core_payment_link (loan_id);
 create index core_payment_link_requote on core.core_payment_link (lender) where awaits_requote;
 

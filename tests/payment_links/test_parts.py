@@ -152,3 +152,4 @@ def test_personal_data_is_masked_in_bodies_and_messages() -> None:
         "contact +91 90000 00001 of asha@example.in is wrong for AXL300001_E260105_1"
     )
     assert told == "contact *** of *** is wrong for AXL300001_E260105_1"
+    assert without_personal_data("expires 2026-12-03T14:30:00+05:30") == "expires 2026-12-03T14:30:00+05:30"

@@ -15,10 +15,11 @@ from tests.dbt.landing import put_loan
 from tests.gateways.standin import Standin
 from tests.payment_links.desk import DUE, RUN, Desk
 from turno_lms.domain.states import LinkPurpose, LinkSkip
+from turno_lms.payment_links.links import LinkPayment
 from turno_lms.payment_links.questions import raise_questions
 from turno_lms.payment_links.razorpay_links import RazorpayLinks
 from turno_lms.payment_links.statements import STATEMENTS
-from turno_lms.payment_links.webhooks import read_webhooks
+from turno_lms.payment_links.webhooks import link_of_cashfree, read_webhooks
 from turno_lms.warehouse.connection import Row
 
 GATEWAYS = ("razorpay", "cashfree")
@@ -193,6 +194,28 @@ def test_an_event_that_is_not_ours_or_cannot_be_read_holds_nothing_up(desk: Desk
     body = {"id": "plink_x", "reference_id": "other", "status": "created", "amount": 1, "amount_paid": 0}
     land(desk, "razorpay", {"event": "payment_link.paid", "payload": {"payment_link": {"entity": body}}})
     assert read_webhooks(desk.app, RUN) == {"paid": 1, "unreadable": 1, "not_ours": 1}
+
+
+def test_cashfrees_two_layouts_of_a_link_event_say_the_same() -> None:
+    """The documentation shows it flat with texts, the vendor's own examples nested with numbers."""
+    order = {
+        "order_amount": "22.00",
+        "order_id": "CFPay_1",
+        "transaction_id": 1021,
+        "transaction_status": "SUCCESS",
+    }
+    flat = {
+        "cf_link_id": 1576977, "link_id": "AXL340091_E260105_1", "link_status": "PARTIALLY_PAID",
+        "link_amount": "200.12", "link_amount_paid": "55.00", "order": order,
+    }  # fmt: skip
+    nested = flat | {"link_amount": Decimal("200.12"), "link_amount_paid": 55}
+    seen = link_of_cashfree({"type": "PAYMENT_LINK_EVENT", "data": flat})
+    assert seen == link_of_cashfree({"type": "PAYMENT_LINK_EVENT", "data": {"link": nested}})
+    # this payment is the order's 22.00; 55.00 is the sum so far
+    assert (seen.amount_paid, seen.payments) == (
+        Decimal("55.00"),
+        (LinkPayment("cashfree:1021", Decimal("22.00")),),
+    )
 
 
 def test_a_manual_repayment_has_the_link_cancelled_and_quoted_anew(desk: Desk, gateway: str) -> None:

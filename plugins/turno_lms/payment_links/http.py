@@ -32,7 +32,7 @@ _PERSONAL = frozenset(
     }
 )  # fmt: skip
 _EMAIL = re.compile(r"[^\s@<>\"']+@[^\s@<>\"']+")
-_LONG_NUMBER = re.compile(r"\+?\d[\d -]{8,}\d")
+_LONG_NUMBER = re.compile(r"\+?(?:\d[ -]?){9,}\d")
 _EXCERPT = 300
 _FORBIDDEN = (401, 403)
 _NOT_FOUND, _TIMEOUT, _CONFLICT, _OTHER_BODY, _TOO_MANY = 404, 408, 409, 422, 429

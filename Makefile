@@ -27,7 +27,8 @@ lint: bootstrap ## style, types and SQL
 	@"$(BIN)/sqlfluff" lint --disable-progress-bar include/dbt
 	@cd plugins && "$(BIN)/sqlfluff" lint --disable-progress-bar turno_lms
 
-faults: bootstrap ## the long fault campaigns: processes killed while money is posted (ROUNDS=20)
+faults: bootstrap ## the long fault campaigns: processes killed while money is posted, and links made (ROUNDS=20 LINKS=10000)
+	@"$(BIN)/python" -m tests.payment_links.campaign --links $(or $(LINKS),10000)
 	@TURNO_STORM_ROUNDS=$(or $(ROUNDS),20) "$(BIN)/python" -m pytest -q -s tests/faults/test_webhook_storm.py
 	@"$(BIN)/python" -m tests.faults.campaign --rounds $(or $(ROUNDS),20)
 

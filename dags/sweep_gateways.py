@@ -54,8 +54,9 @@ with DAG(
     @task(execution_timeout=LONG, map_index_template=LABEL)
     def sweep_account(account: dict[str, str]) -> dict[str, Any]:
         """Ask one account and land what is missing."""
-        from turno_lms.gateways.connections import connection_id, gateway_api
+        from turno_lms.gateways.connections import gateway_api
         from turno_lms.gateways.sweep import sweep
+        from turno_lms.lenders.accounts import connection_id
         from turno_lms.warehouse.connection import connect
 
         label_task(f"{account['lender']} at {account['gateway']}")

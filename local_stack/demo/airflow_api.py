@@ -65,9 +65,9 @@ class AirflowApi:
         self._credentials = {"username": user, "password": password}
         self._session = requests.Session()
 
-    def trigger(self, dag_id: str, run_id: str) -> None:
-        """Start a run under a given id. A run of that id that exists already counts as started."""
-        body: dict[str, Any] = {"dag_run_id": run_id, "logical_date": None, "conf": {}}
+    def trigger(self, dag_id: str, run_id: str, form: dict[str, Any] | None = None) -> None:
+        """Start a run under a given id with what a form says. One of that id that exists already counts as started."""
+        body: dict[str, Any] = {"dag_run_id": run_id, "logical_date": None, "conf": form or {}}
         self._call("POST", f"/dags/{dag_id}/dagRuns", json=body, accepted=(HTTPStatus.CONFLICT,))
 
     def dag_ids(self) -> set[str]:

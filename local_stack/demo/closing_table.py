@@ -25,6 +25,7 @@ def render(figures: Figures, built_by: str) -> str:
         ("Posted repayments: the ledger against Fineract itself", _ledger(figures)),
         ("Proof, transaction by transaction", _proof(figures)),
         ("Reconciliation of files with gateways", _reconciliation(figures, built_by)),
+        ("Payment links and their money", _links(figures)),
         ("Open exceptions", _exceptions(figures)),
     ]
     return "\n\n".join(f"{title}\n{_table(rows)}" for title, rows in sections if len(rows) > 1)
@@ -119,6 +120,11 @@ def _reconciliation(figures: Figures, built_by: str) -> list[Sequence[object]]:
         headings,
         *((*_picked(row, *headings[:3]), _runs(row) or built_by) for row in figures.reconciliation),
     ]
+
+
+def _links(figures: Figures) -> list[Sequence[object]]:
+    headings = ("lender", "state", "links", "rupees", "paid")
+    return [headings, *(_picked(row, *headings) for row in figures.links)]
 
 
 def _exceptions(figures: Figures) -> list[Sequence[object]]:

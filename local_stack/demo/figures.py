@@ -32,6 +32,7 @@ class Figures:
     transactions: list[Row]
     reconciliation: list[Row]
     exceptions: list[Row]
+    links: list[Row]
     fineract: list[Row]
     unexplained: int
     proved_loans: int
@@ -68,6 +69,7 @@ def collect_figures(conn: WarehouseConnection) -> Figures:
         transactions=transactions,
         reconciliation=_rows(conn, queries.RECONCILIATION),
         exceptions=_rows(conn, queries.EXCEPTIONS),
+        links=_rows(conn, queries.LINKS),
         fineract=fineract,
         unexplained=unexplained,
         proved_loans=proof.loans,

@@ -9,14 +9,15 @@ from typing import Any
 
 import requests
 
-from local_stack.demo.airflow_api import AirflowApi
+from local_stack.demo.airflow_api import AirflowApi, DagRun
 from local_stack.demo.loan_book import ensure_loan_book
 from local_stack.demo.watch import Say, Watch
 from local_stack.environment import StackEnvironment
-from local_stack.gateways.client import send_payments
+from local_stack.gateways.client import pay_link, send_payments
+from local_stack.gateways.payments import Gateway
 from local_stack.gateways.webhooks import Webhook, signed_headers, webhooks_of
 from local_stack.processes import StackError, wait_until
-from local_stack.sample_data import catalogue
+from local_stack.sample_data import axle, catalogue
 from local_stack.sample_data.book import ALL_LOANS, PRODUCTS
 from local_stack.sample_data.samples import SampleFile
 from turno_lms.warehouse.connection import WarehouseConnection
@@ -29,10 +30,14 @@ DAG_IDS = {
     "post_repayments",
     "reconcile_transactions",
     "reconcile_loans",
+    "create_payment_links",
+    "refresh_payment_links",
 }
 _DAGS_SECONDS = 120.0
 _FILES_SECONDS = 180.0
 _DELIVERIES = ("first-delivery", "second-delivery")
+_STORED = "select count(*) from raw.raw_razorpay_api"
+_PAYMENT_ID = "payload #>> '{payload,payment,entity,id}'"
 _OWN_RUN = re.compile(r"demo-(\d+)")
 
 
@@ -45,11 +50,16 @@ def run_pipelines(
     made = ensure_loan_book()
     say(f"Fineract: {made} loans disbursed, {len(ALL_LOANS) - made} were there already")
     _load_masters(watch, s3, stack.bucket)
+    made_link = _ask_for_link(watch)
     for delivery, files in zip(_DELIVERIES, catalogue.deliveries(), strict=True):
         _deliver_files(watch, s3, stack.bucket, delivery, files)
+    watch.wait_for(made_link)
+    _pay_link(watch, stack)
     _announce_payments(watch, stack)
     watch.settle(reconciled=False)
+    refreshed = _refresh_links(watch)
     _reconcile(watch)
+    watch.wait_for(refreshed)
     return watch
 
 
@@ -124,11 +134,39 @@ def _is_finished(conn: WarehouseConnection, file: SampleFile) -> bool:
     return bool(_count(conn, query, file.key, hashlib.md5(file.body, usedforsecurity=False).hexdigest()))
 
 
+def _ask_for_link(watch: Watch) -> list[DagRun]:
+    """Start the creation of a payment link for the instalment of one loan, unless the loan has one."""
+    if _count(
+        watch.conn, "select count(*) from core.core_payment_link where reference = %s", axle.LINK_REFERENCE
+    ):
+        watch.say(f"payment link {axle.LINK_REFERENCE}: already made")
+        return []
+    form = {"lender": "axle", "loans": axle.PAYS_BY_LINK, "amount": "emi", "dry_run": False}
+    return [watch.start("create_payment_links", form=form)]
+
+
+def _pay_link(watch: Watch, stack: StackEnvironment) -> None:
+    """The borrower pays the link at the gateway, whose signed webhooks tell of it."""
+    paid = axle.paid_by_link()
+    if _count(watch.conn, f"{_STORED} where {_PAYMENT_ID} = %s", paid.payment_id):
+        return
+    url = stack.local_url("gateways")
+    deliveries = pay_link(url, Gateway.RAZORPAY, axle.LINK_REFERENCE, paid.payment_id, paid.paid_at)
+    watch.say(f"payment link {axle.LINK_REFERENCE}: paid, {len(deliveries)} webhooks answered 200")
+
+
+def _refresh_links(watch: Watch) -> list[DagRun]:
+    """Have links take over what their webhooks told, unless none is out."""
+    out = "select count(*) from core.core_payment_link where state in ('open', 'partly_paid')"
+    return [watch.start("refresh_payment_links")] if _count(watch.conn, out) else []
+
+
 def _announce_payments(watch: Watch, stack: StackEnvironment) -> None:
     """Have the gateways' stand-in send its webhooks; beside them a refund, and a forged one that must be refused."""
     payments, refund = catalogue.payments(), catalogue.refund()
     events = sum(len(payment.events_to_send) for payment in payments) + 1
-    stored = _count(watch.conn, "select count(*) from raw.raw_razorpay_api")
+    by_link = axle.paid_by_link().payment_id
+    stored = _count(watch.conn, f"{_STORED} where {_PAYMENT_ID} is distinct from %s", by_link)
     if stored >= events:
         watch.say(f"webhooks: {stored} already stored")
         return

@@ -79,6 +79,18 @@ group by 1, 2
 order by 1, 2
 """
 
+LINKS = """
+select
+    lender,
+    link_state || coalesce(': ' || posting_state, '') as state,
+    count(distinct link_id) as links,
+    sum(link_amount) as rupees,
+    sum(payment_amount) as paid
+from core.core_payment_link_life
+group by 1, 2
+order by 1, 2
+"""
+
 EXCEPTIONS = """
 select
     lender, kind, count(*) as exceptions, coalesce(sum(amount), 0) as rupees,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from local_stack.demo.airflow_api import AirflowApi, DagRun
 from local_stack.processes import StackError
@@ -37,10 +38,10 @@ class Watch:
     _nudges: int = 0
     _deadline: float = field(default_factory=lambda: time.monotonic() + _MOST_SECONDS)
 
-    def start(self, dag_id: str, purpose: str = "") -> DagRun:
-        """Trigger a run named after this demo, such as `demo-1-second-delivery`."""
+    def start(self, dag_id: str, purpose: str = "", form: dict[str, Any] | None = None) -> DagRun:
+        """Trigger a run named after this demo, such as `demo-1-second-delivery`, with what a form says."""
         run_id = "-".join(filter(None, (f"demo-{self.number}", purpose)))
-        self.api.trigger(dag_id, run_id)
+        self.api.trigger(dag_id, run_id, form)
         run = self.api.run(dag_id, run_id)
         self.started.append(run)
         self.say(f"{run.label} triggered")

@@ -1,4 +1,4 @@
-"""The gateways' own APIs as far as we ask them, as documented: payments by time, by order and by id.
+"""The gateways' own APIs as far as the sweep asks them, as documented: payments by time, by order and by id."""
 
 A key sees its account. `<key>_<lender>` is the account of one lender, the bare key one that all lenders share.
 """
@@ -6,6 +6,7 @@ A key sees its account. `<key>_<lender>` is the account of one lender, the bare 
 import base64
 import hmac
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -13,7 +14,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET, CASHFREE_CLIENT_ID
+from local_stack.gateways.accounts import (
+    cashfree_account,
+    cashfree_answer,
+    cashfree_error,
+    razorpay_account,
+    razorpay_error,
+)
+from local_stack.gateways.link_webhooks import razorpay_entity
+from local_stack.gateways.links import LinkBook
 from local_stack.gateways.payments import Gateway, Payment
 from local_stack.gateways.webhooks import (
     cashfree_order,
@@ -32,9 +41,9 @@ MOST_EVENTS = 1000
 _Handler = Callable[[Request], Response]
 
 
-def api_routes(payments: Mapping[str, Payment]) -> list[Route]:
-    """The routes, over payments that others add."""
-    razorpay, cashfree = _Razorpay(payments), _Cashfree(payments)
+def api_routes(payments: Mapping[str, Payment], links: LinkBook) -> list[Route]:
+    """The routes, over payments and links that others add."""
+    razorpay, cashfree = _Razorpay(payments, links), _Cashfree(payments)
     return [
         _get("/v1/payments", razorpay.list_payments),
         _get("/v1/payments/{payment_id}", razorpay.fetch_payment),
@@ -57,13 +66,6 @@ def _get(path: str, handler: _Handler) -> Route:
     return Route(path, handle, methods=["GET"])
 
 
-def _account(key: str, standard: str) -> str | None:
-    """The lender whose account a key opens, `` for the shared one, None for a key that opens nothing."""
-    if key == standard:
-        return ""
-    return key.removeprefix(f"{standard}_") if key.startswith(f"{standard}_") else None
-
-
 def _seen(payments: Mapping[str, Payment], gateway: Gateway, account: str) -> list[Payment]:
     return [p for p in payments.values() if p.gateway is gateway and account in {"", p.lender}]
 
@@ -71,8 +73,9 @@ def _seen(payments: Mapping[str, Payment], gateway: Gateway, account: str) -> li
 class _Razorpay:
     """GET only, with basic authentication."""
 
-    def __init__(self, payments: Mapping[str, Payment]) -> None:
+    def __init__(self, payments: Mapping[str, Payment], links: LinkBook) -> None:
         self._payments = payments
+        self._links = links
 
     def list_payments(self, request: Request) -> Response:
         """`GET /v1/payments?from=&to=&count=&skip=`, the latest first."""
@@ -88,9 +91,7 @@ class _Razorpay:
         since, until = int(query.get("from", 0)), int(query.get("to", 2**40))
         count, skip = int(query.get("count", 10)), int(query.get("skip", 0))
         if not 1 <= count <= MOST_PAYMENTS:
-            return _razorpay_error(
-                HTTPStatus.BAD_REQUEST, f"The count must be between 1 and {MOST_PAYMENTS}."
-            )
+            return razorpay_error(HTTPStatus.BAD_REQUEST, f"The count must be between 1 and {MOST_PAYMENTS}.")
 
         def found(payments: list[Payment]) -> list[dict[str, Any]]:
             inside = [entity for entity in show(payments) if since <= entity["created_at"] <= until]
@@ -125,6 +126,11 @@ class _Razorpay:
     def fetch_link(self, request: Request) -> Response:
         """`GET /v1/payment_links/<id>`."""
         link_id = request.path_params["link_id"]
+        account = razorpay_account(request)
+        if isinstance(account, str) and (
+            link := self._links.by_short_id(Gateway.RAZORPAY, account, link_id.removeprefix("plink_"))
+        ):
+            return JSONResponse(razorpay_entity(link))
         return self._one(
             request, razorpay_link, lambda p: bool(p.reference_id) and razorpay_link(p)["id"] == link_id
         )
@@ -140,7 +146,7 @@ class _Razorpay:
             return visible
         for payment in filter(is_it, visible):
             return JSONResponse(entity(payment))
-        return _razorpay_error(HTTPStatus.BAD_REQUEST, "The id provided does not exist")
+        return razorpay_error(HTTPStatus.BAD_REQUEST, "The id provided does not exist")
 
     def _collection(self, request: Request, find: Callable[[list[Payment]], list[Any]]) -> Response:
         visible = self._visible(request)
@@ -150,23 +156,14 @@ class _Razorpay:
         return JSONResponse({"entity": "collection", "count": len(items), "items": items})
 
     def _visible(self, request: Request) -> list[Payment] | Response:
-        given = request.headers.get("authorization", "").removeprefix("Basic ")
-        try:
-            key, _, secret = base64.b64decode(given, validate=True).decode().partition(":")
-        except ValueError:
-            key = secret = ""
-        account = _account(key, API_KEY_ID)
-        if account is None or not hmac.compare_digest(secret.encode(), API_KEY_SECRET.encode()):
-            return _razorpay_error(HTTPStatus.UNAUTHORIZED, "Authentication failed")
+        account = razorpay_account(request)
+        if isinstance(account, Response):
+            return account
         return _seen(self._payments, Gateway.RAZORPAY, account)
 
 
 def _entity(payment: Payment) -> dict[str, Any]:
     return razorpay_payment(payment, payment.events_to_send[-1])
-
-
-def _razorpay_error(status: HTTPStatus, description: str) -> Response:
-    return JSONResponse({"error": {"code": "BAD_REQUEST_ERROR", "description": description}}, status)
 
 
 class _Cashfree:
@@ -183,7 +180,7 @@ class _Cashfree:
         asked = await request.json()
         limit, cursor = asked["pagination"]["limit"], asked["pagination"].get("cursor")
         if not 1 <= limit <= MOST_EVENTS:
-            return _cashfree_error(HTTPStatus.BAD_REQUEST, "pagination.limit is out of range")
+            return cashfree_error(HTTPStatus.BAD_REQUEST, "pagination.limit is out of range")
         since, until = asked["filters"]["start_date"], asked["filters"]["end_date"]
         all_events = [*map(_recon_event, visible), *map(_recon_refund, (p for p in visible if p.refund))]
         events = [event for event in all_events if since <= event["event_time"] <= until]
@@ -195,7 +192,7 @@ class _Cashfree:
             "cursor": str(end) if end < len(events) else None,
             "data": events[begin:end],
         }
-        return _cashfree_answer(answer)
+        return cashfree_answer(answer)
 
     def fetch_order(self, request: Request) -> Response:
         """`GET /pg/orders/<id>`."""
@@ -216,16 +213,13 @@ class _Cashfree:
         order_id = request.path_params["order_id"]
         found = [p for p in visible if cashfree_payment(p)["order_id"] == order_id]
         if not found:
-            return _cashfree_error(HTTPStatus.NOT_FOUND, "order not found")
-        return _cashfree_answer(show(found))
+            return cashfree_error(HTTPStatus.NOT_FOUND, "order not found")
+        return cashfree_answer(show(found))
 
     def _visible(self, request: Request) -> list[Payment] | Response:
-        account = _account(request.headers.get("x-client-id", ""), CASHFREE_CLIENT_ID)
-        secret = request.headers.get("x-client-secret", "")
-        if account is None or not hmac.compare_digest(secret.encode(), API_KEY_SECRET.encode()):
-            return _cashfree_error(HTTPStatus.UNAUTHORIZED, "authentication Failed")
-        if not request.headers.get("x-api-version"):
-            return _cashfree_error(HTTPStatus.BAD_REQUEST, "x-api-version is missing in the request")
+        account = cashfree_account(request)
+        if isinstance(account, Response):
+            return account
         return _seen(self._payments, Gateway.CASHFREE, account)
 
 

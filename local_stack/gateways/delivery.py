@@ -32,11 +32,23 @@ class Courier:
         """Those `<gateway>:<lender>` of `payments` whose webhooks could not be signed."""
         return {_account(payment) for payment in payments} - set(self._secrets)
 
+    def can_sign(self, webhook: Webhook) -> bool:
+        """Whether there is a secret for the webhook's account."""
+        return _account(webhook) in self._secrets
+
     def deliver(self, payments: Iterable[Payment]) -> list[Delivery]:
         """Send every event of `payments`, each as often as its payment says; return when all are settled."""
-        webhooks = [
-            webhook for payment in payments for webhook in webhooks_of(payment) for _ in range(payment.copies)
-        ]
+        return self.send(
+            [
+                webhook
+                for payment in payments
+                for webhook in webhooks_of(payment)
+                for _ in range(payment.copies)
+            ]
+        )
+
+    def send(self, webhooks: Iterable[Webhook]) -> list[Delivery]:
+        """Send each of `webhooks` until it is taken; return when all are settled."""
         with ThreadPoolExecutor(SENDERS) as senders:
             return list(senders.map(self._send, webhooks))
 

@@ -62,6 +62,9 @@ class Payment(BaseModel):
     """The mandate behind the token of a payment by nach or emandate: the API says it, webhooks do not."""
     refund: "Refund | None" = None
     """What went back of it: the API says it, no webhook of it is sent."""
+    link_id: str | None = None
+    """Of the payment link it was made through; made up where only `reference_id` is given."""
+    contact: str = "+919000000000"
     events: tuple[str, ...] = ()
     copies: int = Field(default=1, ge=0, le=50)
     """How often each event is delivered, as a gateway does that missed an answer; 0: its webhook never comes."""

@@ -1,4 +1,4 @@
-"""The stand-in's web server: payments are made under /standin, and can be asked for as at the gateways' APIs."""
+"""The stand-in's web server: payments are made and links are paid under /standin; the gateways' APIs show both."""
 
 from http import HTTPStatus
 
@@ -11,15 +11,21 @@ from starlette.routing import Route
 
 from local_stack.gateways.api import api_routes
 from local_stack.gateways.delivery import Courier
+from local_stack.gateways.faults import Weather
+from local_stack.gateways.link_api import link_routes
+from local_stack.gateways.links import LinkBook
 from local_stack.gateways.payments import Delivery, Payment
+from local_stack.gateways.standin import LinkDesk
 
 _PAYMENTS = TypeAdapter(list[Payment])
 _DELIVERIES = TypeAdapter(list[Delivery])
 
 
 def build_app(courier: Courier) -> Starlette:
-    """The application; its payments live as long as it does."""
+    """The application; its payments and links live as long as it does."""
     payments: dict[str, Payment] = {}
+    links, weather = LinkBook(), Weather()
+    desk = LinkDesk(links, payments, courier, weather)
 
     async def make_payments(request: Request) -> Response:
         """Make the payments of a JSON list, deliver their webhooks, and answer with the fate of each."""
@@ -43,6 +49,8 @@ def build_app(courier: Courier) -> Starlette:
         routes=[
             Route("/standin/payments", make_payments, methods=["POST"]),
             Route("/standin/health", health, methods=["GET"]),
-            *api_routes(payments),
+            *desk.routes(),
+            *link_routes(links, weather, desk.tell_later),
+            *api_routes(payments, links),
         ]
     )

@@ -77,7 +77,7 @@ def razorpay_payment(payment: Payment, event: str = "payment.captured") -> dict[
         "amount_transferred": 0,
         "refund_status": None,
         "captured": captured,
-        "description": f"#{_made_up_id(payment, 'link')}" if payment.reference_id else None,
+        "description": f"#{_link_id(payment)}" if payment.reference_id else None,
         "card_id": None,
         "bank": "HDFC" if payment.method in {"netbanking", "nach", "emandate"} else None,
         "wallet": None,
@@ -85,6 +85,8 @@ def razorpay_payment(payment: Payment, event: str = "payment.captured") -> dict[
         "email": None,
         "contact": "+919000000000",
         "customer_id": f"cust_{_made_up_id(payment, 'customer')}" if _by_mandate(payment) else None,
+        "contact": payment.contact,
+        "customer_id": None,
         "token_id": f"token_{_made_up_id(payment, 'token')}" if _by_mandate(payment) else None,
         "notes": payment.notes or [],
         "fee": fee if captured else None,
@@ -257,7 +259,7 @@ def _order_of_link(payment: Payment) -> dict[str, Any]:
     return order | {
         "id": _made_up_id(payment, "order"),
         "merchant_id": hashlib.sha256(payment.lender.encode()).hexdigest()[:_ID_LENGTH],
-        "product_id": _made_up_id(payment, "link"),
+        "product_id": _link_id(payment),
         "product_type": "payment_link_v2",
         "receipt": payment.reference_id,
     }
@@ -266,7 +268,7 @@ def _order_of_link(payment: Payment) -> dict[str, Any]:
 def _payment_link(payment: Payment) -> dict[str, Any]:
     created = int((payment.paid_at - _LINK_LIFETIME).timestamp())
     return {
-        "id": f"plink_{_made_up_id(payment, 'link')}",
+        "id": f"plink_{_link_id(payment)}",
         "reference_id": payment.reference_id,
         "amount": payment.paise,
         "amount_paid": payment.paise,
@@ -330,7 +332,7 @@ def _cashfree_body(payment: Payment, event: str) -> dict[str, Any]:
                 "payment_method": {"upi": {"channel": "link", "upi_id": "borrower@upi"}},
                 "payment_group": "upi",
             },
-            "customer_details": {"customer_id": None, "customer_phone": "9000000000"},
+            "customer_details": {"customer_id": None, "customer_phone": payment.contact[-10:]},
             "payment_gateway_details": {"gateway_name": "CASHFREE"},
             "payment_offers": None,
         },
@@ -351,6 +353,10 @@ _BODIES: Mapping[Gateway, Callable[[Payment, str], dict[str, Any]]] = {
     Gateway.RAZORPAY: _razorpay_body,
     Gateway.CASHFREE: _cashfree_body,
 }
+
+
+def _link_id(payment: Payment) -> str:
+    return payment.link_id or _made_up_id(payment, "link")
 
 
 def _made_up_id(payment: Payment, what: str) -> str:

@@ -38,6 +38,12 @@ REGISTERED_MANDATE = "AXL300303"
 HISTORIC_PAYER = "AXL300310"
 UNKNOWN_LOAN = Loan(AXLE_LOANS[0].product, 300_999, 0, Vehicle.TWO_WHEELER)  # Fineract does not know it
 REFUNDED = "AXL300345"  # the payment of the 26th went back to the borrower
+PAYS_BY_LINK = (
+    "AXL300320"  # besides its weekly payments: the first instalment, on the 28th, through a payment link
+)
+LINK_REFERENCE = (
+    "AXL300320_E251117_1"  # lent on 17 October 2025, so that the first instalment is due on 17 November
+)
 REPEATED = ("AXL300301", "AXL300325", "AXL300360")  # lines that stand twice in the report
 
 _LOANS = by_id(AXLE_LOANS)
@@ -149,6 +155,11 @@ def payments() -> list[Payment]:
     return [*(_announced(payment) for payment in weekly), *_odd_payments()]
 
 
+def paid_by_link() -> LinkPayment:
+    """What the borrower pays through the link; the gateway announces it when that happens."""
+    return LinkPayment(_LOANS[PAYS_BY_LINK], date(2026, 1, 28), 7, Decimal("4550.00"))
+
+
 def refund() -> Webhook:
     """Razorpay's announcement that a payment went back. It arrives before that of the payment: no order is promised."""
     paid = next(
@@ -245,7 +256,8 @@ def _settled_lines() -> list[Line]:
     refund = {**settled[0].line(), "transaction_entity": "refund", "entity_id": "rfnd_300301A0105001"}
     adjustment = {**settled[1].line(), "transaction_entity": "adjustment", "entity_id": "adj_300302A0105001"}
     odd = (*_part_payments(), _historic_payment(), _payment_of_unknown_loan(), _registration())
-    return [payment.line() for payment in (*settled, *odd)] + [refund, adjustment]
+    by_link = paid_by_link().line() | {"order_receipt": LINK_REFERENCE}
+    return [*(payment.line() for payment in (*settled, *odd)), by_link, refund, adjustment]
 
 
 def _repeated_lines() -> list[Line]:

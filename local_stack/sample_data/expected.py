@@ -44,6 +44,9 @@ class ExpectedFile:
         return self.accepted + self.filtered + self.duplicate + self.rejected + self.not_loaded
 
 
+# AXL300320 lent 80,000 at 18.25 per cent flat for 24 months: principal 3,333.33 and interest 29,200 / 24 = 1,216.67
+LINK_RUPEES = Decimal("4550.00")
+
 FILES = (
     ExpectedFile(
         "gb", "NACH_RESPONSE_GB_20260120.csv", "loaded",
@@ -108,14 +111,14 @@ FILES = (
     ),
     ExpectedFile(
         "axle", "settlement_report_2026-01.csv", "loaded",
-        # 4 weeks of 60 loans less 4 not yet settled, 2 part payments, a historic one, one of an unknown loan
-        accepted=4 * 60 - 4 + 2 + 1 + 1,
+        # 4 weeks of 60 loans less 4 not yet settled, 2 part payments, a historic one, one of an unknown loan, by link 1
+        accepted=4 * 60 - 4 + 2 + 1 + 1 + 1,
         filtered=1 + 1 + 1,  # a mandate's registration of 0.00, a refund, an adjustment
         duplicate=3,
         rejected=7,  # date, amount, receipt, entity, currency, no id, cut off
         unreadable=1,
         # not yet settled: 1,421.75 + 1,706.25 + 1,564 + 1,279.50 = 5,971.50
-        rupees_accepted=Decimal("4_28_514") - Decimal("5971.50") + 2 * Decimal(500) + Decimal(750 + 1_000),
+        rupees_accepted=Decimal("4_28_514") - Decimal("5971.50") + Decimal(2 * 500 + 750 + 1_000) + LINK_RUPEES,
         rupees_filtered=Decimal("1611.75") + Decimal("1279.50"),
         rupees_duplicate=Decimal("1611.75") + Decimal("2149.25") + Decimal("1137.50"),
         rupees_rejected=6 * Decimal("1611.75"),  # also the cut off line still has its amount
@@ -140,8 +143,8 @@ WEBHOOKS = {
     "gb": (159 + 1 + 10 + 4 + 3, 159 + 1 + 10 + 4 + 3),
     # a week: 20 loans x 1 event, 20 x 2, 20 x 3 = 120 events; less 1 + 3 of the payments whose webhook was lost and
     # 1 of the one that failed first; 3 failures; 2 part payments x 3; historic 1; unknown loan 1; registration 3;
-    # walk-in 2; a refund
-    "axle": (4 * 120 - 4 - 1 + 3 + 6 + 1 + 1 + 3 + 2 + 1, 4 * 60 - 2 + 3 + 2 + 1 + 1 + 1 + 1),
+    # walk-in 2; a refund; the payment by link 3
+    "axle": (4 * 120 - 4 - 1 + 3 + 6 + 1 + 1 + 3 + 2 + 1 + 3, 4 * 60 - 2 + 3 + 2 + 1 + 1 + 1 + 1 + 1),
 }
 """Lender -> stored events, payments. Further copies of an event are not stored."""
 
@@ -155,8 +158,8 @@ FATES = {
     ("ugro", "posted"): 164 - 1 - 2,
     ("ugro", "held: historic"): 1,
     ("ugro", "held: possible_duplicate"): 2,  # UGR200133 on the 5th, and both halves of UGR200124 on the 27th
-    # 240 weekly payments less 2 without webhook and the refunded one, and the first part payment
-    ("axle", "posted"): 240 - 2 - 1 + 1,
+    # 240 weekly payments less 2 without webhook and the refunded one, the first part payment, and the one by link
+    ("axle", "posted"): 240 - 2 - 1 + 1 + 1,
     ("axle", "held: not_collected"): 1,  # refunded
     ("axle", "held: historic"): 1,
     ("axle", "held: possible_duplicate"): 1,  # the second part payment
@@ -176,8 +179,8 @@ RUPEES_POSTED = {
     + Decimal("45_597.50")
     - Decimal(11_250 + 11_250 + 3_177)
     - Decimal("9331.50"),
-    # all weekly payments, less without webhook 2,417.75 + 1,880.50 and refunded 2,149.25, and one part payment
-    "axle": Decimal("4_28_514") - Decimal("4298.25") - Decimal("2149.25") + Decimal(500),
+    # all weekly payments, less without webhook 2,417.75 + 1,880.50 and refunded 2,149.25, one part payment, one by link
+    "axle": Decimal("4_28_514") - Decimal("4298.25") - Decimal("2149.25") + Decimal(500) + LINK_RUPEES,
 }
 
 RECONCILED = {
@@ -191,7 +194,8 @@ RECONCILED = {
     ("axle", "matched"): 240
     - 4
     - 2
-    + 2,  # weekly but not yet settled and without webhook; both part payments
+    + 2
+    + 1,  # weekly but not yet settled and without webhook; both part payments; the one by link
     ("axle", "missing_in_file"): 4,
     ("axle", "missing_in_gateway"): 2,
     ("axle", "not_applicable"): 1,  # historic
@@ -213,6 +217,9 @@ EXCEPTIONS = {
     ("axle", "missing_in_file"): 4,
 }
 """(Lender, kind) -> open exceptions."""
+
+LINKS = {("axle", "paid: posted"): 1}
+"""(Lender, state of the link and its money) -> payment links."""
 
 POSTED = sum(count for (_, fate), count in FATES.items() if fate == "posted")
 ROWS_READ = sum(file.read for file in FILES)

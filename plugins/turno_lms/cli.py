@@ -15,6 +15,7 @@ def _mount() -> None:
     from turno_lms.identity.commands import app as payments
     from turno_lms.los.commands import app as los
     from turno_lms.orchestration.file_commands import files, rejects, umrn
+    from turno_lms.orchestration.link_commands import app as links
     from turno_lms.posting.commands import app as posting
     from turno_lms.posting.commands import proof
     from turno_lms.resolutions.commands import app as resolutions
@@ -22,6 +23,7 @@ def _mount() -> None:
 
     app.add_typer(files, name="files")
     app.add_typer(lenders_app(), name="lenders")
+    app.add_typer(links, name="links")
     app.add_typer(los, name="los")
     app.add_typer(payments, name="payments")
     app.add_typer(posting, name="posting")

@@ -13,7 +13,7 @@ PACKAGE = ROOT / "plugins" / "turno_lms"
 
 BASEMENT = {"domain"}
 SERVICES = BASEMENT | {"warehouse", "fineract", "lenders", "approvals"}
-AREAS = {"gateways", "identity", "ingestion", "los", "posting", "reconciliation", "resolutions"}
+AREAS = {"gateways", "identity", "ingestion", "los", "payment_links", "posting", "reconciliation", "resolutions"}
 MAY_IMPORT = {
     "domain": set[str](),
     "warehouse": BASEMENT,
@@ -26,7 +26,7 @@ MAY_IMPORT = {
 """Room to the rooms it may import besides itself. A new room is added here on purpose."""
 
 MONEY_ROOMS = (
-    "domain", "posting", "identity", "ingestion", "reconciliation", "fineract", "approvals", "gateways", "resolutions",
+    "domain", "posting", "identity", "ingestion", "reconciliation", "fineract", "approvals", "gateways", "resolutions", "payment_links",
 )  # fmt: skip
 DURATION = re.compile(
     r"second|timeout|wait|delay|interval|backoff|monotonic"  # named as one

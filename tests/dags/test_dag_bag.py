@@ -44,6 +44,8 @@ FIXED = {
     "advance_resolutions",
     "decide_resolution",
     "report_resolutions",
+    "create_payment_links",
+    "refresh_payment_links",
 }
 EXPECTED = sorted(FIXED | {f"ingest__{slug}" for slug in load_lenders()})
 HEAVY = ["polars", "pandas", "dbt", "openpyxl", "sqlglot"]

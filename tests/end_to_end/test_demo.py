@@ -110,6 +110,7 @@ def assert_expected_end_state(finished: Finished) -> None:
     assert figures(report, "transactions", "fate", "payments") == expected.FATES
     assert figures(report, "reconciliation", "status", "payments") == expected.RECONCILED
     assert figures(report, "exceptions", "kind", "exceptions") == expected.EXCEPTIONS
+    assert figures(report, "links", "state", "links") == expected.LINKS
     assert {
         row["lender"]: (row["events"], row["payments"]) for row in report["webhooks"]
     } == expected.WEBHOOKS
@@ -166,6 +167,7 @@ def test_a_second_demo_triggers_nothing_and_changes_nothing(demo: Demo, first: F
         "transactions",
         "reconciliation",
         "exceptions",
+        "links",
         "fineract",
     ):
         assert second.report[section] == first.report[section], section

@@ -47,6 +47,47 @@ class Standin:
             return CashfreeApi(self.url, f"{CASHFREE_CLIENT_ID}_axle", secret)
         return RazorpayApi(self.url, f"{API_KEY_ID}_axle", secret)
 
+    def fault(self, requests_: str, fault: str, **how: Any) -> None:
+        """Switch a fault of payment links on."""
+        body = {"requests": requests_, "fault": fault, **how}
+        requests.post(f"{self.url}/standin/rules", json=body, timeout=10).raise_for_status()
+
+    def limit(self, links_per_second: int | None, seed: int = 0) -> None:
+        """Answer 429 above so many calls a second; None for no limit."""
+        body = {"links_per_second": links_per_second, "seed": seed}
+        requests.put(f"{self.url}/standin/settings", json=body, timeout=10).raise_for_status()
+
+    def calm(self) -> None:
+        """No faults and no limit."""
+        requests.delete(f"{self.url}/standin/rules", timeout=10).raise_for_status()
+        self.limit(None)
+
+    def links(self) -> list[dict[str, Any]]:
+        """Every link that exists at the gateways."""
+        found: list[dict[str, Any]] = requests.get(f"{self.url}/standin/links", timeout=30).json()
+        return found
+
+    def pay_link(self, reference: str, payment_id: str, **fields: Any) -> requests.Response:
+        """A borrower pays what is left of a link, unless an amount is given; nobody is told unless asked to."""
+        body = {
+            "gateway": "razorpay",
+            "reference": reference,
+            "payment_id": payment_id,
+            "deliver": False,
+            **fields,
+        }
+        return requests.post(f"{self.url}/standin/links/pay", json=body, timeout=60)
+
+    def expire_link(self, reference: str, gateway: str = "razorpay") -> None:
+        """A link's time is over."""
+        body = {"gateway": gateway, "reference": reference, "deliver": False}
+        requests.post(f"{self.url}/standin/links/expire", json=body, timeout=10).raise_for_status()
+
+    def counters(self) -> dict[str, Any]:
+        """Which faults struck, and what was answered."""
+        found: dict[str, Any] = requests.get(f"{self.url}/standin/counters", timeout=10).json()
+        return found
+
 
 @contextmanager
 def running_standin() -> Iterator[Standin]:

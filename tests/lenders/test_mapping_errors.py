@@ -51,6 +51,16 @@ MISTAKES = {
     "channel named by no stream": ("gb", "    evidence: [razorpay]\n", "", "streams:", "no stream names the channel razorpay"),
     "channel that is not described": ("gb", "[razorpay]", "[cashfree]", "nach_debits:", "channel cashfree is not described"),
     "channel named twice": ("gb", "[razorpay]", "[razorpay, razorpay]", "nach_debits:", "razorpay is named before"),
+    "payment links at a gateway that posts nothing": (
+        "axle", "  gateway: razorpay", "  gateway: cashfree", "gateway: razorpay", "no stream is posted by cashfree",
+    ),
+    "payment links whose loan no rule would find": (
+        "axle", "order.entity.receipt, separator: _, part: 1", "order.entity.receipt, separator: _, part: 2", "gateway: razorpay",
+        "reads the loan off a link",
+    ),
+    "payment link's amount that is none": ("axle", '"500.00"', '"5 hundred"', "partial_payment:", "is not an amount"),
+    "payment link's amount of nothing": ("axle", '"500.00"', '"0.00"', "partial_payment:", "must be more than nothing"),
+    "a borrower told twice in one way": ("axle", "[sms, email]", "[sms, sms]", "payment_links:", "notify names a way twice"),
     "prefix of our own": ("gb", "lenders/gb/nach_response/", "archive/gb/", "prefix:", "hold our own objects"),
     "schedule that is no cron": ("gb", '"30 8 * * *"', "every day", "schedule:", "is no cron expression"),
     "reserved slug": ("gb", "lender: gb", "lender: default", "lender: gb", "is reserved"),

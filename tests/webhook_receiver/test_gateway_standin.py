@@ -24,7 +24,11 @@ from local_stack.gateways.server import build_app
 from local_stack.gateways.webhooks import webhooks_of
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, StackError, free_port, spawn, stop_child, wait_until
+from tests.dbt.landing import AXLE, put_lender
+from tests.gateways.standin import Standin
+from tests.payment_links.desk import RUN, Desk, no_record
 from tests.webhook_receiver.receiver_process import AXLE_SECRET, PROJECT, SECRETS, Receiver, start_receiver
+from turno_lms.payment_links.webhooks import read_webhooks
 from turno_lms.warehouse.connection import WarehouseConnection
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -213,3 +217,37 @@ def test_delivery_goes_on_until_the_receiver_is_there(
         late.join()
         started[0].stop()
         next(standin, None)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "payment_id"), [("razorpay", "pay_byLink0000001"), ("cashfree", "5114919001")]
+)
+def test_a_payment_link_is_paid_and_its_signed_webhooks_are_read_into_its_row(
+    standin: str, raw: WarehouseConnection, receiver_admin_url: str, gateway: str, payment_id: str
+) -> None:
+    """The whole way round: made by the client, paid at the stand-in, taken by the receiver, read by the reading."""
+    put_lender(raw, AXLE)
+    desk = Desk(raw, raw, receiver_admin_url, Standin(standin), gateway=gateway)
+    paid, cancelled = f"AXL36{gateway[0] == 'c':d}001", f"AXL36{gateway[0] == 'c':d}002"
+    for loan_id in (paid, cancelled):
+        desk.book.owes(loan_id, "5499.50")
+        desk.plan(loan_id)
+    desk.send()
+    answer = desk.standin.pay_link(f"{paid}_E260105_1", payment_id, gateway=gateway, deliver=True)
+    told = {delivery["event"]: delivery["status"] for delivery in answer.json()}
+    assert told == dict.fromkeys(
+        {
+            "razorpay": ("payment.captured", "order.paid", "payment_link.paid"),
+            "cashfree": ("PAYMENT_SUCCESS_WEBHOOK", "PAYMENT_LINK_EVENT"),
+        }[gateway],
+        200,
+    )
+    with desk.account.tools(no_record) as tools:
+        row = desk.link(cancelled)
+        tools.gateway.cancel(row["reference"], row["gateway_link_id"])
+    query = f"select count(*) as n from raw.raw_{gateway}_api where payload::text like '%%{cancelled}%%'"  # noqa: S608
+    assert wait_until(lambda: bool((raw.execute(query).fetchone() or {})["n"]), seconds=10)
+    read_webhooks(raw, RUN)
+    assert (desk.states(paid), desk.states(cancelled)) == (["paid"], ["cancelled"])
+    life = raw.execute("select * from core.core_payment_link_life where loan_id = %s", (paid,)).fetchone()
+    assert (life or {})["gateway_payment_reference"] == f"{gateway}:{payment_id}"

@@ -217,6 +217,43 @@ RELEASABLE = frozenset(
     }
 )  # fmt: skip
 """Mismatches that a person may let pass; anything else can only be tried again or dropped."""
+class LinkState(StrEnum):
+    """Life of a payment link (core.core_payment_link)."""
+
+    PLANNED = "planned"  # stored, nothing was sent
+    SENDING = "sending"  # the gateway may have it: look it up by its reference before anything else
+    OPEN = "open"  # the borrower can pay
+    PARTLY_PAID = "partly_paid"  # the borrower can pay the rest
+    CANCELLING = (
+        "cancelling"  # the gateway may have cancelled it, or taken money first: look before anything else
+    )
+    PAID = "paid"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"  # the gateway refused it for good
+    WITHDRAWN = "withdrawn"  # never sent: what it was for is no longer due
+
+
+class LinkPurpose(StrEnum):
+    """What a payment link asks for, as Fineract says when it is made."""
+
+    EMI = "emi"  # what is left of the earliest unpaid instalment
+    OVERDUE = "overdue"  # everything that is overdue
+    OUTSTANDING = "outstanding"  # everything that is owed, future interest included
+
+
+class LinkSkip(StrEnum):
+    """Why a loan that was asked for gets no payment link now."""
+
+    UNKNOWN_LOAN = "unknown_loan"  # Fineract has no such loan, or it belongs to another lender
+    NOT_ACTIVE = "not_active"  # closed, written off, not disbursed
+    NOTHING_DUE = "nothing_due"
+    BELOW_MINIMUM = "below_minimum"  # less than the gateway takes
+    ALREADY_LIVE = "already_live"  # a link for this due and purpose can still be paid
+    OTHER_LINK_LIVE = "other_link_live"  # a link of the loan for another purpose covers the same money
+    PAYMENT_UNDER_WAY = "payment_under_way"  # money of the loan is collected and not yet posted
+    NO_CONTACT = "no_contact"  # Fineract's client has no phone number, which the gateways need
+    BAD_REFERENCE = "bad_reference"  # the loan id does not fit into a reference
 
 
 class PostingBlock(StrEnum):
@@ -270,6 +307,10 @@ class ExceptionKind(StrEnum):
         "bounced_after_posting"  # a file says that posted money bounced: the reversal is prepared
     )
     LOAN_DRIFT = "loan_drift"  # the loan master and Fineract say different things of a loan
+    LINK_AMOUNT_MISMATCH = "link_amount_mismatch"  # a payment link was paid with other than what it asked for
+    LINK_PAYER_MISMATCH = "link_payer_mismatch"  # paid by another person, or booked on another loan
+    LINK_PAID_AFTER_END = "link_paid_after_end"  # money came on a link that was cancelled or had expired
+    LINK_STALE = "link_stale"  # the dues changed, and the gateway does not let the link be cancelled
     OVERPAID = "overpaid"  # Fineract took more than the loan owed: the excess is the customer's
     RESOLUTION_STUCK = "resolution_stuck"  # a settlement or write-off that cannot go on by itself
 
@@ -392,6 +433,53 @@ LOS_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
     LosState.DONE: frozenset(),
     LosState.DROPPED: frozenset(),
 }  # fmt: skip
+LINK_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    # a link that was planned and one whose fate was lost are looked at the same way: a look-up decides
+    LinkState.PLANNED: frozenset({LinkState.SENDING, LinkState.WITHDRAWN, LinkState.FAILED}),
+    LinkState.SENDING: frozenset(
+        {
+            LinkState.PLANNED,
+            LinkState.OPEN,
+            LinkState.PARTLY_PAID,
+            LinkState.PAID,
+            LinkState.EXPIRED,
+            LinkState.CANCELLED,
+            LinkState.FAILED,
+        }
+    ),
+    LinkState.OPEN: frozenset(
+        {
+            LinkState.PARTLY_PAID,
+            LinkState.PAID,
+            LinkState.CANCELLING,
+            LinkState.EXPIRED,
+            LinkState.CANCELLED,
+        }
+    ),
+    LinkState.PARTLY_PAID: frozenset(
+        {LinkState.PAID, LinkState.CANCELLING, LinkState.EXPIRED, LinkState.CANCELLED}
+    ),
+    LinkState.CANCELLING: frozenset(
+        {LinkState.OPEN, LinkState.PARTLY_PAID, LinkState.PAID, LinkState.EXPIRED, LinkState.CANCELLED}
+    ),
+    # money that was under way when the link ended is still money; a part of it makes no ended link payable again
+    LinkState.EXPIRED: frozenset({LinkState.PAID}),
+    LinkState.CANCELLED: frozenset({LinkState.PAID}),
+    LinkState.PAID: frozenset(),
+    LinkState.FAILED: frozenset(),
+    LinkState.WITHDRAWN: frozenset(),
+}
+
+LIVE_LINK_STATES = frozenset(
+    {
+        LinkState.PLANNED,
+        LinkState.SENDING,
+        LinkState.OPEN,
+        LinkState.PARTLY_PAID,
+        LinkState.CANCELLING,
+    }
+)
+"""A link in one of these can be paid, or may become so: there is one for a loan, due and purpose at most."""
 
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     FileState: FILE_TRANSITIONS,
@@ -401,11 +489,10 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     ResolutionState: RESOLUTION_TRANSITIONS,
     StepState: STEP_TRANSITIONS,
     LosState: LOS_TRANSITIONS,
+    LinkState: LINK_TRANSITIONS,
 }
 
-State = TypeVar(
-    "State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState, LosState
-)
+State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState, LosState, LinkState)
 
 
 def advance(current: State, new: State) -> State:

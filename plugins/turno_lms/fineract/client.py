@@ -117,6 +117,10 @@ class FineractClient:
         """A client by external id, None if there is none."""
         return self._find(client_path(external_id), "find_client", external_id)
 
+    def read_client(self, client_id: int) -> Json:
+        """A client by Fineract's number. Raises FineractNotFoundError if there is none."""
+        return self._read(f"/clients/{client_id}", "read_client", str(client_id))
+
     # ------------------------------------------------------------ loans
 
     def create_loan(self, application: Mapping[str, Any]) -> int:

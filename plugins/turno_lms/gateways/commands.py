@@ -99,8 +99,9 @@ def sweep_account(
     days_back: Annotated[int | None, typer.Option(min=1, help="Ask for a longer window than is due.")] = None,
 ) -> None:
     """Ask a lender's account for collected payments whose webhook never came, and land them."""
-    from turno_lms.gateways.connections import connection_id, gateway_api
+    from turno_lms.gateways.connections import gateway_api
     from turno_lms.gateways.sweep import sweep
+    from turno_lms.lenders.accounts import connection_id
 
     api = gateway_api(gateway, lender)
     if api is None:

@@ -1,19 +1,12 @@
-"""Where a lender's account at a gateway is, and as whom to ask: Airflow connections `turno_<gateway>_<lender>`.
-
-Type http; host: the API's base, such as `https://api.razorpay.com`; login and password: the key's id and secret.
-"""
+"""Clients for the accounts that the lenders' mappings name; `lenders.accounts` says where each one is."""
 
 from collections.abc import Callable
 
 from turno_lms.gateways.api import CashfreeApi, GatewayApi, RazorpayApi
+from turno_lms.lenders.accounts import find_account
 from turno_lms.lenders.registry import LenderRegistry
 
 _APIS: dict[str, Callable[[str, str, str], GatewayApi]] = {"razorpay": RazorpayApi, "cashfree": CashfreeApi}
-
-
-def connection_id(gateway: str, lender: str) -> str:
-    """The Airflow connection of an account."""
-    return f"turno_{gateway}_{lender}"
 
 
 def accounts(registry: LenderRegistry) -> list[dict[str, str]]:
@@ -27,14 +20,5 @@ def accounts(registry: LenderRegistry) -> list[dict[str, str]]:
 
 def gateway_api(gateway: str, lender: str) -> GatewayApi | None:
     """A client for the account, or None where it has no connection."""
-    from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowNotFoundException
-
-    try:
-        found = BaseHook.get_connection(connection_id(gateway, lender))
-    except AirflowNotFoundException:
-        return None
-    port = f":{found.port}" if found.port else ""
-    host = found.host or ""
-    base = host if "://" in host else f"{found.schema or 'https'}://{host}"
-    return _APIS[gateway](f"{base}{port}", found.login or "", found.password or "")
+    account = find_account(gateway, lender)
+    return _APIS[gateway](account.base_url, account.login, account.secret) if account else None

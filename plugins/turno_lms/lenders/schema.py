@@ -41,6 +41,7 @@ from turno_lms.lenders.los import LoanOperations
 from turno_lms.lenders.parts import Name, Part, Text, wrong
 from turno_lms.lenders.patterns import Pattern
 from turno_lms.lenders.resolutions import Resolutions
+from turno_lms.lenders.payment_links import REFERENCE_FIELDS, REFERENCE_SEPARATOR, PaymentLinkPolicy
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
@@ -330,6 +331,11 @@ class GatewayRules(Part):
     loan_from: Annotated[tuple[WebhookRule, ...], Field(strict=False, min_length=1)]
 
 
+def _reads_reference(gateway: Gateway, rule: WebhookRule) -> bool:
+    taken = (rule.separator, rule.part, rule.resolves)
+    return rule.field in REFERENCE_FIELDS[gateway] and taken == (REFERENCE_SEPARATOR, 1, "loan_id")
+
+
 class Lender(Part):
     """One lender: the whole of its onboarding."""
 
@@ -343,6 +349,7 @@ class Lender(Part):
     gateways: dict[Gateway, GatewayRules] = {}
     resolutions: Resolutions = Resolutions()
     los: LoanOperations = LoanOperations()
+    payment_links: PaymentLinkPolicy | None = None
 
     @property
     def canonical_content(self) -> str:
@@ -378,6 +385,20 @@ class Lender(Part):
             raise wrong(
                 f"no stream names the channel {idle}: its money would never be posted or compared", "streams"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _links_find_their_loan(self) -> Self:
+        """A link's payment must post by itself: its gateway posts, and a rule reads the loan off the reference."""
+        if self.payment_links is None:
+            return self
+        gateway = self.payment_links.gateway
+        if gateway not in {stream.posts for stream in self.streams.values()}:
+            raise wrong(f"no stream is posted by {gateway}", "payment_links", "gateway")
+        if not any(_reads_reference(gateway, rule) for rule in self.gateways[gateway].loan_from):
+            fields = " or ".join(REFERENCE_FIELDS[gateway])
+            message = f"no rule of gateways.{gateway} reads the loan off a link: field {fields}, separator _, part 1"
+            raise wrong(message, "payment_links", "gateway")
         return self
 
     def stream_of(self, channel: str) -> str:

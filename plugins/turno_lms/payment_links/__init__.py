@@ -1,0 +1,1 @@
+"""Payment links: quoted from Fineract, one live link for a loan, due and purpose, closed by the payment itself."""

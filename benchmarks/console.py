@@ -1,0 +1,120 @@
+"""The console's pages over a million payments, as a logged-in person gets them, without the network.
+
+Beside each page stands what it can't be faster than: its query of one row by primary key in the same warehouse.
+ROWS sets the payments.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from unittest.mock import patch
+
+from starlette.testclient import TestClient
+
+from benchmarks.services import postgres_server, warehouse
+from tests.dbt.project import DbtProject, dbt_project
+from turno_lms.warehouse.connection import connect
+
+ROWS = 1_000_000
+ROUNDS = 7
+_TEMPLATE = "bench_template"
+_MILLISECONDS = 1000
+
+_FILL = """
+insert into core.core_transaction_data (
+    posting_key, source_key, occurrence, recon_match_key, lender, loan_id, business_date, amount, stream, channels_seen,
+    sightings, first_seen_at, bank_reference, payment_status, reconciliation_status, posting_policy, posting_block,
+    payment_type_id, _txid, _read_horizon
+)
+select
+    md5('payment' || n), md5('payment' || n), 1, md5('match' || n),
+    (array['gb', 'ugro', 'axle', 'kaveri'])[1 + n %% 4], 'GB' || lpad((n %% 50000)::text, 7, '0'),
+    date '2025-01-01' + n / 3000, 4000 + n %% 1000, 'nach_debits', array['file:nach_response'], 1,
+    timestamptz '2025-01-01 00:00+05:30' + n * interval '30 seconds', 'UTR' || n, 'captured', 'matched', 'at_once',
+    case when n %% 500 = 0 then 'possible_duplicate' end, 1, 1, 1
+from generate_series(1, %(rows)s) as n;
+"""
+_POSTED = """
+insert into core.core_transaction_data_processed (
+    posting_key, outcome, lender, loan_id, business_date, amount, fineract_transaction_id, attempts, processed_by_run
+)
+select posting_key, 'posted', lender, loan_id, business_date, amount, 1, 1, 'benchmark'
+from core.core_transaction_data where posting_block is null and business_date < date '2025-11-01'
+"""
+_ONE = "select * from core.core_transaction_data where posting_key = md5('payment777')"
+
+
+def run() -> Mapping[str, float | int]:
+    """Time each page."""
+    rows = int(os.environ.get("ROWS", ROWS))
+    with postgres_server() as databases, TemporaryDirectory(prefix="turno-bench-") as output:
+        warehouse(databases, _TEMPLATE)
+        with dbt_project(databases, _TEMPLATE, Path(output)) as project, _console(project) as browser:
+            project.conn.execute(_FILL, {"rows": rows})
+            project.conn.execute(_POSTED)
+            project.conn.execute("vacuum analyze")
+            pages = {name: _page(browser, path) for name, path in _paths(project).items()}
+            limit = _median(lambda: _one_row(project))
+    for name, milliseconds in pages.items():
+        print(f"{name}: {milliseconds:.0f} ms", flush=True)
+    return {"rows": rows, "pages": len(pages), "worst_ms": max(pages.values()), "one_row_ms": limit}
+
+
+def _paths(project: DbtProject) -> dict[str, str]:
+    found = project.conn.execute(_ONE).fetchone() or {}
+    return {
+        "today": "/",
+        "payments": "/payments/list",
+        "payments, a hundred pages on": "/payments/list?page=100",
+        "payments held": "/payments/list?filter=posting_block__is%3Dpossible_duplicate",
+        "payments of a loan": "/payments/list?q=GB0000777",
+        "payment by bank reference": "/payments/list?q=UTR777",
+        "life of a rupee": f"/payments/detail?pk={found['posting_key']}",
+        "exceptions": "/exceptions/list",
+    }
+
+
+@contextmanager
+def _console(project: DbtProject) -> Iterator[TestClient]:
+    """The console with a person in it; Airflow's login is measured elsewhere, by Airflow."""
+    os.environ["AIRFLOW_CONN_TURNO_WAREHOUSE"] = project.app_url
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    from turno_lms.console.access import ConsoleUser
+    from turno_lms.console.app import create_app
+
+    async def person(_request: object) -> SimpleAuthManagerUser:
+        return SimpleAuthManagerUser(username="benchmark", role="ADMIN")
+
+    with (
+        patch("turno_lms.console.access._airflow_user", person),
+        patch.object(ConsoleUser, "_may", lambda _self, _method, _dag_id: True),
+    ):
+        yield TestClient(create_app())
+
+
+def _page(browser: TestClient, path: str) -> float:
+    def get() -> None:
+        browser.get(path).raise_for_status()
+
+    get()
+    return _median(get)
+
+
+def _one_row(project: DbtProject) -> None:
+    with connect(project.app_url) as conn:
+        conn.execute(_ONE).fetchone()
+
+
+def _median(what: Callable[[], None]) -> float:
+    """The median time of some rounds, in milliseconds."""
+    rounds = []
+    for _ in range(ROUNDS):
+        started = perf_counter()
+        what()
+        rounds.append(perf_counter() - started)
+    return median(rounds) * _MILLISECONDS

@@ -1,0 +1,68 @@
+"""Payments, and the life of one from the first file line or webhook to its entry in Fineract."""
+
+from typing import Any
+
+from psycopg import sql
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette_admin import RequestAction
+from typing_extensions import override
+
+from turno_lms.console.fields import day, ist_time, moment, number, rupees, state, text
+from turno_lms.console.sql_page import SqlPage, query_of, read
+
+
+class Payments(SqlPage):
+    """One row a payment across all sources."""
+
+    key = "payments"
+    menu_label = "Payments"
+    display_name = "Payment"
+    icon = "fa fa-indian-rupee-sign"
+    dag_id = "build_warehouse"
+    pk_attr = "posting_key"
+    detail_template = "payment.html"
+    explains = (
+        "One row a payment, whatever saw it. Search by loan, gateway's id, bank reference or posting key."
+    )
+    search_columns = ("posting_key", "loan_id", "gateway_payment_reference", "bank_reference")
+    fields = [  # noqa: RUF012
+        text("loan_id", "Loan"),
+        state("lender"),
+        day("business_date", "Date"),
+        rupees("amount", "Rupees"),
+        state("payment_status", "Status"),
+        state("stream"),
+        state("reconciliation_status", "Reconciled"),
+        state("posting"),
+        state("posting_block", "Held by"),
+        text("gateway_payment_reference", "Gateway's id"),
+        text("bank_reference"),
+        moment("first_seen_at", "First seen"),
+        text("posting_key"),
+        text("channels_seen", exclude_from_list=True),
+        number("sightings", exclude_from_list=True),
+        text("posting_policy", exclude_from_list=True),
+        number("fineract_transaction_id", exclude_from_list=True),
+        moment("processed_at", exclude_from_list=True),
+    ]
+    sortable_fields = ("first_seen_at", "business_date")
+    fields_default_sort = (("first_seen_at", True),)
+
+    @override
+    async def serialize(
+        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
+    ) -> dict[str, Any]:
+        """The row's fields; on its own page also `life`, what happened to it in order of time."""
+        row = await super().serialize(obj, request, include_relationships, include_select2)
+        if request.state.action == RequestAction.DETAIL:
+            row["life"] = await run_in_threadpool(life_of, obj.posting_key)
+        return row
+
+
+def life_of(posting_key: str) -> list[dict[str, str]]:
+    """What happened to a payment, oldest first: `at` (IST), `stage`, `what` and `by`."""
+    steps = read(
+        sql.SQL("select * from ({}) as life order by at, stage").format(query_of("life")), [posting_key] * 7
+    )
+    return [{**step, "at": ist_time(step["at"]) if step["at"] else ""} for step in steps]

@@ -1,0 +1,23 @@
+select
+    loan.loan_id,
+    loan.lender,
+    loan.status,
+    loan.principal,
+    loan.total_outstanding,
+    loan.total_overdue,
+    loan.overdue_since,
+    loan.total_repaid,
+    loan.last_payment_on,
+    loan.payments_received,
+    loan.amount_received,
+    loan.payments_posted,
+    loan.amount_posted,
+    loan.payments_blocked,
+    loan.amount_blocked,
+    loan.disbursed_on,
+    loan.expected_maturity_on,
+    loan.closed_on,
+    loan.fineract_loan_id,
+    loan.client_id,
+    loan.taken_at
+from core.core_loan_master as loan

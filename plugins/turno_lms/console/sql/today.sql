@@ -1,0 +1,127 @@
+-- What holds money, and what else waits: one row a page, filter and lender. `weight` puts first what only a person can end.
+with held as (
+    select
+        'payments' as page,
+        'posting_block__is=' || payment.posting_block as filter,
+        'payments held: ' || replace(payment.posting_block, '_', ' ') as what,
+        payment.posting_block in ('possible_duplicate', 'conflict', 'superseded') as needs_person,
+        payment.lender,
+        count(*) as items,
+        sum(payment.amount) as rupees,
+        min(payment.first_seen_at) as since
+    from core.core_transaction_data as payment
+    where payment.posting_block in ('possible_duplicate', 'conflict', 'superseded', 'awaiting_recon', 'evidence_only')
+    group by payment.posting_block, payment.lender
+),
+
+ready as (
+    select
+        'payments' as page,
+        'posting_block__empty AND posting__empty' as filter,
+        'payments to be queued by the next run' as what,
+        false as needs_person,
+        payment.lender,
+        count(*) as items,
+        sum(payment.amount) as rupees,
+        min(payment.first_seen_at) as since
+    from core.core_transaction_data as payment
+    left join core.core_transaction_data_processed as processed on payment.posting_key = processed.posting_key
+    left join core.core_fineract_pending_transactions as pending on payment.posting_key = pending.posting_key
+    where payment.posting_block is null and processed.posting_key is null and pending.posting_key is null
+    group by payment.lender
+),
+
+queued as (
+    select
+        'queue' as page,
+        'state__is=' || pending.state as filter,
+        case when pending.state = 'in_doubt' then 'repayments in doubt' else 'repayments ' || pending.state end as what,
+        pending.state = 'in_doubt' as needs_person,
+        pending.lender,
+        count(*) as items,
+        sum(pending.amount) as rupees,
+        min(pending.created_at) as since
+    from core.core_fineract_pending_transactions as pending
+    group by pending.state, pending.lender
+),
+
+asked as (
+    select
+        'exceptions' as page,
+        'state__is=open AND kind__is=' || question.kind as filter,
+        'exceptions: ' || replace(question.kind, '_', ' ') as what,
+        question.kind not in ('missing_in_file', 'missing_in_gateway') as needs_person,
+        question.lender,
+        count(*) as items,
+        sum(question.amount) as rupees,
+        min(question.opened_at) as since
+    from core.core_recon_exception as question
+    -- the payment itself is counted above
+    where question.state = 'open' and question.kind not in ('possible_duplicate', 'identity_conflict')
+    group by question.kind, question.lender
+),
+
+rejected as (
+    select
+        'rejected-rows' as page,
+        'fate__is=open AND disposition__is=rejected' as filter,
+        'rows rejected' as what,
+        true as needs_person,
+        reject.lender,
+        count(*) as items,
+        sum(reject.amount_paise) / 100.0::numeric as rupees,
+        min(reject.created_at) as since
+    from raw.raw_rejected_records as reject
+    where reject.fate = 'open' and reject.disposition = 'rejected'
+    group by reject.lender
+),
+
+refused as (
+    select
+        'files' as page,
+        'state__is=' || log.state as filter,
+        'files ' || log.state as what,
+        true as needs_person,
+        log.lender,
+        count(*) as items,
+        null::numeric as rupees,
+        min(log.received_at) as since
+    from raw.raw_s3_file_processing_log as log
+    where log.state in ('refused', 'halted', 'failed')
+    group by log.state, log.lender
+),
+
+undelivered as (
+    select
+        'dead-letters' as page,
+        'fate__is=open' as filter,
+        'webhooks that could not be read' as what,
+        true as needs_person,
+        letter.lender,
+        count(*) as items,
+        null::numeric as rupees,
+        min(letter.received_at) as since
+    from raw.raw_webhook_dead_letter as letter
+    where letter.fate = 'open'
+    group by letter.lender
+)
+
+select
+    risk.*,
+    extract(day from now() - risk.since)::integer as oldest_days
+from (
+    select * from held
+    union all
+    select * from ready
+    union all
+    select * from queued
+    union all
+    select * from asked
+    union all
+    select * from rejected
+    union all
+    select * from refused
+    union all
+    select * from undelivered
+) as risk
+order by risk.needs_person desc, risk.rupees desc nulls last, risk.items desc

@@ -1,0 +1,15 @@
+"""The only file that Airflow loads as a plugin: the operators' console, under Airflow's own address and login."""
+
+from airflow.plugins_manager import AirflowPlugin
+
+from turno_lms.console.plugin import LazyConsole, menu
+
+PREFIX = "/turno"
+
+
+class TurnoLmsPlugin(AirflowPlugin):
+    """Mounts the console and puts it into Airflow's menu."""
+
+    name = "turno_lms"
+    fastapi_apps = [{"app": LazyConsole(), "url_prefix": PREFIX, "name": "Turno LMS console"}]  # noqa: RUF012 (Airflow's form)
+    external_views = menu(PREFIX)

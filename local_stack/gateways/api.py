@@ -1,12 +1,6 @@
 """The gateways' own APIs as far as the sweep asks them, as documented: payments by time, by order and by id."""
 
-A key sees its account. `<key>_<lender>` is the account of one lender, the bare key one that all lenders share.
-"""
-
-import base64
-import hmac
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -28,7 +22,6 @@ from local_stack.gateways.webhooks import (
     cashfree_order,
     cashfree_payment,
     cashfree_refund,
-    json_bytes,
     razorpay_link,
     razorpay_order,
     razorpay_payment,
@@ -248,14 +241,3 @@ def _recon_refund(payment: Payment) -> dict[str, Any]:
         "event_time": refund["processed_at"],
         "event_amount": refund["refund_amount"],
     }
-
-
-def _cashfree_answer(content: Any) -> Response:
-    """With amounts as bare decimals."""
-    return Response(json_bytes(content), media_type="application/json")
-
-
-def _cashfree_error(status: HTTPStatus, message: str) -> Response:
-    return JSONResponse(
-        {"message": message, "code": "request_failed", "type": "invalid_request_error"}, status
-    )

@@ -17,7 +17,7 @@ from turno_lms.domain.states import Disposition
 from turno_lms.ingestion import queries
 from turno_lms.ingestion.columns import rupee_text
 from turno_lms.ingestion.judging import FileToJudge, Written, judge_file, tallies
-from turno_lms.ingestion.staging import copy_text, write_set_aside
+from turno_lms.ingestion.staging import copy_text, escape, write_set_aside
 from turno_lms.ingestion.transform import Judged, SetAside
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
@@ -119,5 +119,5 @@ def _with_loans(rows: pl.DataFrame, mandates: pl.DataFrame) -> pl.DataFrame:
 def _copy_text(rows: pl.DataFrame, row: Row) -> bytes:
     import polars as pl
 
-    constants = (pl.lit(str(row[source])).alias(name) for name, source in _OF_THE_FILE.items())
+    constants = (pl.lit(escape(str(row[source]))).alias(name) for name, source in _OF_THE_FILE.items())
     return copy_text(rows.with_columns(rupee_text("amount"), rupee_text("charge"), *constants), _ORDER)

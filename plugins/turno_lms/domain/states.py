@@ -25,6 +25,7 @@ class FileError(StrEnum):
     UNREADABLE_FILE = "unreadable_file"
     HEADING_NOT_FOUND = "heading_not_found"
     MISSING_COLUMN = "missing_column"
+    HEADINGS_CHANGED = "headings_changed"  # what is mapped is there; other columns came, went or moved
     TOO_MANY_REJECTS = "too_many_rejects"
     DOES_NOT_TIE = "does_not_tie"
     UNKNOWN_KIND = "unknown_kind"

@@ -6,7 +6,7 @@ All vectorised, and exact: amounts become integer paise by way of decimals.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from turno_lms.domain.states import RowReason
@@ -61,11 +61,11 @@ def cell_text(cell: pl.Expr) -> pl.Expr:
     return _unless_empty(cell.str.strip_chars())
 
 
-def written(name: str, column: AnyColumn) -> pl.Expr:
+def written(name: str, blanks: Collection[str]) -> pl.Expr:
     """What a cell says before it is judged: its text, unless that is a placeholder for nothing."""
     import polars as pl
 
-    return _without_blanks(pl.col(name), column)
+    return _without_blanks(pl.col(name), blanks)
 
 
 def has_part(name: str, column: AnyColumn) -> bool:
@@ -73,7 +73,7 @@ def has_part(name: str, column: AnyColumn) -> bool:
     return column.takes_part or name in REFERENCES
 
 
-def part(name: str, column: AnyColumn, *, is_reference: bool) -> pl.Expr:
+def part(name: str, column: AnyColumn, *, is_reference: bool, blanks: Collection[str] = ()) -> pl.Expr:
     """What json, split and extract take out of the text `name`; null where one of them finds nothing.
 
     A reference also sheds a spreadsheet's guards, and is blank where the spreadsheet has rounded it: the payment stays.
@@ -82,7 +82,7 @@ def part(name: str, column: AnyColumn, *, is_reference: bool) -> pl.Expr:
 
     text = pl.col(name)
     if is_reference and not column.takes_part:
-        return _plainly_first(text, _plain_identifier, lambda one: _reference(one, column), pl.String())
+        return _plainly_first(text, _plain_identifier, lambda one: _reference(one, blanks), pl.String())
     if column.json_key:
         text = text.str.json_path_match(f"$.{column.json_key}").str.strip_chars()
     if column.split:
@@ -92,15 +92,15 @@ def part(name: str, column: AnyColumn, *, is_reference: bool) -> pl.Expr:
     if column.extract:
         found = _matches(text, column.extract)
         text = pl.when(found.list.len() == 1).then(found.list.first())
-    return _reference(text, column) if is_reference else _without_blanks(_unless_empty(text), column)
+    return _reference(text, blanks) if is_reference else _without_blanks(_unless_empty(text), blanks)
 
 
-def _reference(text: pl.Expr, column: AnyColumn) -> pl.Expr:
+def _reference(text: pl.Expr, blanks: Collection[str]) -> pl.Expr:
     import polars as pl
 
     bare = text.str.replace_all(_GUARD, "").str.strip_chars()
     exact = pl.when(~bare.str.contains(_SCIENTIFIC)).then(bare)
-    return _without_blanks(_unless_empty(exact), column)
+    return _without_blanks(_unless_empty(exact), blanks)
 
 
 def _plain_identifier(text: pl.Expr) -> pl.Expr:
@@ -207,13 +207,18 @@ def _unless_empty(text: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def _without_blanks(text: pl.Expr, column: AnyColumn) -> pl.Expr:
+def _without_blanks(text: pl.Expr, blanks: Collection[str]) -> pl.Expr:
     import polars as pl
 
-    if not column.blanks:
+    if not blanks:
         return text
-    placeholders = [blank.lower() for blank in column.blanks]
-    return pl.when(~text.str.to_lowercase().is_in(placeholders)).then(text)
+    longest, words = max(map(len, blanks)), list(blanks)
+    return _plainly_first(
+        text,
+        lambda one: pl.when(one.str.len_chars() > longest).then(one),
+        lambda one: pl.when(~one.str.to_lowercase().is_in(words)).then(one),
+        pl.String(),
+    )
 
 
 def _matches(text: pl.Expr, pattern: str) -> pl.Expr:

@@ -56,13 +56,13 @@ def load_directly(conn: WarehouseConnection, file: FileToJudge) -> Written | Non
     with conn.transaction():
         conn.execute(queries.FORGET_SET_ASIDE, (row["file_id"],))
         landing = _Landing(conn, file)
-        read, layout_rows = judge_file(file, landing.prepare, landing.write)
+        read = judge_file(file, landing.prepare, landing.write)
         written = tallies(conn.execute(queries.COUNT_SET_ASIDE, (row["file_id"],)).fetchall())
         rejected = written[Disposition.REJECTED]
-        if file.kind.thresholds.halts(rejected.rows, read.rows, rejected.paise):
+        if file.kind.thresholds.halts(rejected.rows, read.rows.rows, rejected.paise):
             raise Rollback
         accepted = tallies(conn.execute(queries.COUNT_ADDED, row).fetchall())[Disposition.ACCEPTED]
-        loaded = Written(read, layout_rows, rejected, written | {Disposition.ACCEPTED: accepted})
+        loaded = Written(read, rejected, written | {Disposition.ACCEPTED: accepted})
     return loaded
 
 

@@ -90,7 +90,9 @@ class FrameBuilder:
             rows = self._typed(rows.with_columns(firsts), choosing)
         for name, formula in self._kind.formulas.items():
             rows = rows.with_columns(computed(formula).alias(name))
-        unmapped = [name for name in PAYMENT_COLUMNS if name not in mapped and name not in self._kind.formulas]
+        unmapped = [
+            name for name in PAYMENT_COLUMNS if name not in mapped and name not in self._kind.formulas
+        ]
         return rows.with_columns(
             pl.lit(None, dtype=pl.Int64 if name == "charge" else pl.String).alias(name) for name in unmapped
         ).collect()
@@ -105,11 +107,13 @@ class FrameBuilder:
     def _typed(self, rows: pl.LazyFrame, mapped: Mapping[str, AnyColumn]) -> pl.LazyFrame:
         """The columns' texts, the parts taken out of them, and their values."""
         rows = rows.with_columns(
-            columns.written(name, column).alias(f"text:{name}") for name, column in mapped.items()
+            columns.written(name, self._kind.blanks[name]).alias(f"text:{name}") for name in mapped
         )
         parted = {name: column for name, column in mapped.items() if columns.has_part(name, column)}
         rows = rows.with_columns(
-            columns.part(f"text:{name}", column, is_reference=name in REFERENCES).alias(f"part:{name}")
+            columns.part(
+                f"text:{name}", column, is_reference=name in REFERENCES, blanks=self._kind.blanks[name]
+            ).alias(f"part:{name}")
             for name, column in parted.items()
         )
         pattern, iso = self._lender.loan_id_pattern, self._typed_cells

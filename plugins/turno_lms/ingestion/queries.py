@@ -48,6 +48,15 @@ order by file_id
 limit 1
 """
 
+LAST_HEADINGS = """
+select key, headings from raw.raw_s3_file_processing_log
+where
+    lender = %(lender)s and kind = %(kind)s and file_id <> %(file_id)s and headings is not null
+    and state in ('loaded', 'loaded_empty', 'superseded')
+order by finished_at desc nulls last, file_id desc
+limit 1
+"""
+
 KNOWN_VERSIONS = """
 select key, etag from raw.raw_s3_file_processing_log
 where bucket = %(bucket)s and key = any(%(keys)s) and state not in ('received', 'archived', 'failed', 'superseded')

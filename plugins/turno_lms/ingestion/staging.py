@@ -90,5 +90,7 @@ def copy_text(rows: pl.DataFrame, columns: Sequence[str]) -> bytes:
     texts = [name for name in columns if name in _FREE_TEXTS]
     escaped = rows.lazy().select(columns).with_columns(pl.col(texts).str.replace_many(_ESCAPES))
     buffer = BytesIO()
-    escaped.collect().write_csv(buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N")
+    escaped.collect().write_csv(
+        buffer, include_header=False, separator="\t", quote_style="never", null_value="\\N"
+    )
     return buffer.getvalue()

@@ -55,7 +55,9 @@ class TextFile:
                 yield from self._chunks_of_records(chunk_rows)
                 continue
             first, self._number = self._number + 1, self._number + len(plain)
-            parts = -(-len(plain) // chunk_rows)  # of equal size: a few rows over would cost as much as a chunk
+            parts = -(
+                -len(plain) // chunk_rows
+            )  # of equal size: a few rows over would cost as much as a chunk
             for start in range(0, len(plain), size := -(-len(plain) // parts)):
                 yield plain.part(start, size, first + start)
 

@@ -50,7 +50,7 @@ def fetch(s3: ObjectStore, row: Row, path: Path) -> tuple[str, dict[str, str]]:
     sha256 = digest.hexdigest()
     if row["sha256"] not in (None, sha256):
         raise RuntimeError(
-            f"{source['Key']} is damaged: its sha256 is {sha256}. Restore it, or take it away and hand the file in again"
+            f"{source['Key']} is damaged: its sha256 is {sha256}. Restore it, or hand the file in again"
         )
     return sha256, answer.get("Metadata", {})
 

@@ -49,8 +49,10 @@ def check_drift(headings: Headings, last: LastFile | None, kind: FileKind, name:
         listed = json.dumps([*gone.values(), *new.values()], ensure_ascii=False)
         patch = f"files: {{ {name}: {{ ignored_headings: {listed} }} }}" if gone or new else "position: ..."
         message = f"{place}: the headings are not those of the last file, {last.key}: {'; '.join(told)}"
-        advice = f"If that is of no account, say so in the mapping: {patch}; if it is, map it. Nothing is changed by itself"
-        raise FileRefusedError(FileError.HEADINGS_CHANGED, f"{message}. {advice}")
+        advice = f"If that is of no account, say so in the mapping: {patch}; if it is, map it"
+        raise FileRefusedError(
+            FileError.HEADINGS_CHANGED, f"{message}. {advice}. Nothing is changed by itself"
+        )
 
 
 def since(refusal: FileRefusedError, last: LastFile | None) -> FileRefusedError:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
 _ESCAPE_TABLE = str.maketrans(_ESCAPES)
 _FREE_TEXTS = {"loan_id", "umrn", "status", "note", "payment_id", "sub_reference_id"}
-"""What a file may put any character into. All else is ours: amounts, dates, numbers, and what `escape` has been over."""
+"""What may hold any character. All else is ours: amounts, dates, numbers, and what `escape` has been over."""
 _ORDER = (
     "row_number", "loan_id", "umrn", "amount", "date", "status", "charge", "note", "payment_id", "sub_reference_id",
 )  # fmt: skip

@@ -1,7 +1,5 @@
 """`turno files`, `turno rejects`, `turno umrn`: what a person reads and does at a terminal."""
 
-import json
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -18,18 +16,9 @@ OTHER = "UTIB7000100235000001"
 
 
 @pytest.fixture
-def turno(
-    loads: Loads, monkeypatch: pytest.MonkeyPatch, warehouse_role_url: Callable[[str], str], s3_url: str
-) -> Turno:
+def turno(loads: Loads, terminal: None) -> Turno:
     """Run a command against the test's warehouse and bucket; returns its output, and fails unless it ends as expected."""
     from turno_lms.orchestration import file_commands
-
-    extra = {"endpoint_url": s3_url, "region_name": "ap-south-1"}
-    s3 = {"conn_type": "aws", "login": "test-key", "password": "test-secret", "extra": extra}
-    # Airflow's own log lines go to the terminal the runner takes away after each command
-    monkeypatch.setattr(logging, "raiseExceptions", False)
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_role_url("turno_app"))
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_S3", json.dumps(s3))
 
     def run(app: str, *arguments: Any, code: int = 0) -> str:
         result = CliRunner().invoke(getattr(file_commands, app), [str(argument) for argument in arguments])
@@ -63,6 +52,24 @@ def test_a_replay_is_only_shown_until_it_is_really_wanted(loads: Loads, turno: T
     assert turno(*replay, "--really").endswith("replay dry_run=false files=1 rows_loaded=2 refused=0")
     assert len(loads.rows(RAW)) == 18
     assert "say which files" in turno("files", "replay", "--lender", "gb", code=2)
+
+
+def test_new_files_are_loaded_at_a_terminal(loads: Loads, turno: Turno) -> None:
+    loads.put(KEY, FILE)
+    loads.put(f"{GB_PREFIX}empty.csv", b"")
+    said = turno("files", "load", "--lender", "gb", "--actor", "Asha", code=1)
+    assert "empty.csv is empty (0 bytes)" in said
+    assert (
+        "state=loaded rows_read=20 rows_accepted=16 rows_filtered=1 rows_duplicate=0 rows_rejected=3" in said
+    )
+    assert said.endswith("rupees_accepted=5649.00 load files=1 refused=1")
+    # nothing is new any more; a key that is named is looked at again
+    assert turno("files", "load", "--lender", "gb").endswith(" load files=0 refused=0")
+    assert turno("files", "load", "--lender", "gb", "--key", KEY).endswith("load files=1 refused=0")
+    assert len(loads.rows(RAW)) == 16
+    assert "is no file of gb" in turno(
+        "files", "load", "--lender", "gb", "--key", "lenders/axle/a.csv", code=2
+    )
 
 
 def test_rejects_are_listed_corrected_and_discarded(loads: Loads, turno: Turno) -> None:

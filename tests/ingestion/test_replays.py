@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -351,3 +352,15 @@ def test_kinds_of_file_keep_their_thresholds_when_read_back(loads: Loads) -> Non
     kind: FileKind = kinder(loads).files["nach_response"]
     assert kind.thresholds == Thresholds(reject_percent=20)
     assert kind.filters == {"not_collected": Filter(column="status", keep=("collected",))}
+
+
+def test_the_page_on_replays_shows_what_a_dry_run_says(loads: Loads) -> None:
+    """If this fails: put what is shown here into docs/replaying-files.md."""
+    loads.gb(FILE)
+    now = kinder(loads)
+    (report,) = dry(loads, now)
+    text = report.to_text()
+    for name, lender in (("BEFORE", loads.lenders["gb"]), ("NOW", now)):
+        text = text.replace(lender.mapping_version, name)
+    page = Path(__file__).parents[2] / "docs" / "replaying-files.md"
+    assert f"```\n{text}\n```" in page.read_text(encoding="utf-8"), text

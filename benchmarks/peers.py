@@ -9,8 +9,10 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 _ROOT = Path(__file__).parents[1]
 NAMES = ("pandas", "dlt")
@@ -60,7 +62,7 @@ def _dlt(url: str, file: Path, columns: list[str]) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
-    def rows():
+    def rows() -> Iterator[Any]:
         reader = csv.open_csv(
             file,
             read_options=csv.ReadOptions(column_names=columns),

@@ -91,7 +91,7 @@ def _copied(s3: ObjectStore, row: Row, key: str, sha256: str) -> bool:
     except ClientError:  # overwritten meanwhile, too large for one copy, or the store does not copy
         return False
     said = answer["CopyObjectResult"].get("ChecksumSHA256", "")
-    return said == b64encode(bytes.fromhex(sha256)).decode()
+    return bool(said == b64encode(bytes.fromhex(sha256)).decode())
 
 
 def _is_there(s3: ObjectStore, bucket: str, key: str) -> bool:

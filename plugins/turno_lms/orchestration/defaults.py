@@ -39,6 +39,7 @@ class Pool(StrEnum):
     FINERACT_READ = "fineract_read"
     DBT = "dbt"
     WAREHOUSE_HEAVY = "warehouse_heavy"
+    FILE_WAIT = "file_wait"
 
 
 SHORT = timedelta(minutes=5)

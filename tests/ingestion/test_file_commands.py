@@ -1,13 +1,19 @@
 """`turno files`, `turno rejects`, `turno umrn`: what a person reads and does at a terminal."""
 
+import csv
+import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.ingestion.files import GB_PREFIX, RUN, UMRN, Loads, debit, gb_csv
 from tests.ingestion.test_replays import FILE, KEY, RAW, kinder
+from turno_lms.ingestion.spreadsheets import harmless
 from turno_lms.ingestion.umrn import load_umrn_rows
 from turno_lms.lenders import mapping_versions
 
@@ -83,6 +89,29 @@ def test_rejects_are_listed_corrected_and_discarded(loads: Loads, turno: Turno) 
     )
     assert turno("rejects", "list") == ""
     assert "fate=discarded fate_by=asha fate_reason=withdrawn" in turno("rejects", "list", "--all")
+
+
+def test_rejects_go_into_a_spreadsheet_in_which_nothing_runs(
+    loads: Loads, turno: Turno, tmp_path: Path
+) -> None:
+    bad = debit(day="=HYPERLINK(1)", reference="=cmd|' /C calc'!A0")
+    fillers = [debit(reference=f"U{number}") for number in range(9)]
+    loads.gb(gb_csv(("=1+1", *bad[1:]), *fillers))
+    path = tmp_path / "rejects.csv"
+    assert turno("rejects", "list", "--csv", path).startswith("rejects written=1")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["raw_text"].startswith("'=1+1,")
+    assert (row["rupees"], row["reason_code"]) == ("5499.00", "bad_date")
+
+
+@given(text=st.text(max_size=8))
+def test_no_text_reaches_a_spreadsheet_as_a_formula(text: str) -> None:
+    shown = harmless(text)
+    assert shown in (text, f"'{text}")
+    begins = unicodedata.normalize("NFKC", shown).strip()[:1]
+    assert begins not in ("=", "+", "-", "@")
+    assert shown[:1] not in ("\t", "\r", "\n")
 
 
 def test_superseded_rows_are_kept_or_withdrawn_by_a_person(loads: Loads, turno: Turno) -> None:

@@ -17,6 +17,7 @@ from turno_lms.ingestion.hand_in import HandInError, hand_in, place_named
 from turno_lms.ingestion.load import ingest_file
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.rejects import Correction, RejectError, discard, fix, lender_of
+from turno_lms.ingestion.spreadsheets import write_rows
 from turno_lms.lenders import mapping_versions
 from turno_lms.lenders.registry import load_lenders
 from turno_lms.lenders.schema import Lender
@@ -171,16 +172,22 @@ def hand_in_file(
 
 @rejects.command("list")
 def list_rejects(
+    *,
     lender: LenderName = None,
     file_id: Annotated[int | None, typer.Option("--file", help="Only of this file id.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only with this reason code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The settled ones too.")] = False,
     limit: Limit = 50,
+    csv: Annotated[Path | None, typer.Option(help="Write them to this CSV, for the lender.")] = None,
 ) -> None:
     """Rejected rows that wait for a person."""
     wanted = {"lender": lender, "file_id": file_id, "reason": reason, "all": everything, "limit": limit}
     with connect() as conn:
-        _print(listings.rejects(conn, **wanted))
+        found = listings.rejects(conn, **wanted)
+    if csv is None:
+        _print(found)
+        return
+    typer.echo(f"rejects written={write_rows(csv, found, listings.REJECT_COLUMNS)} file={csv}")
 
 
 @rejects.command("fix")

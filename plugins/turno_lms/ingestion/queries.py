@@ -122,7 +122,9 @@ select
     staged.row_number, staged.payment_id, staged.amount, earlier.source_file, earlier._file_id as first_file,
     earlier._row_number as first_row, earlier.amount as first_amount, earlier.date as first_date,
     earlier.amount = staged.amount and earlier.date = staged.date
-    and coalesce(earlier._umrn, earlier.loan_id) = coalesce(staged.umrn, staged.loan_id) as same_payment,
+    and coalesce(earlier._umrn, earlier.loan_id) = coalesce(staged.umrn, staged.loan_id)
+    and (earlier.status is not distinct from 'reversed') = (staged.status is not distinct from 'reversed')
+    as same_payment,
     true as by_reference
 from staged_payment as staged
 inner join raw.raw_payment_file as earlier

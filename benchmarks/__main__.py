@@ -4,7 +4,7 @@ import argparse
 import importlib
 from pathlib import Path
 
-_NO_AREAS = {"__init__", "__main__", "services"}
+_NO_AREAS = {"__init__", "__main__", "peers", "services"}
 
 
 def areas() -> list[str]:

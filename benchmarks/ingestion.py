@@ -1,8 +1,8 @@
 """Ingestion of a lender's CSV, S3 to RAW with every check on, beside a bare COPY of the rows it ends in.
 
 The peer gets the rows as they stand in RAW after the load, in COPY's own text format, and writes them to the same
-indexed table on the same server. ROWS sets the number of rows; PEERS=pandas adds pandas' `to_sql` (pip install pandas
-sqlalchemy first: it is no part of the project's environment).
+indexed table on the same server. ROWS sets the number of rows; PEERS=pandas,dlt adds what these take for the same rows
+(`peers`, in an environment of its own).
 """
 
 import json
@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from benchmarks import peers
 from benchmarks.services import REGION, postgres_server, s3_server, warehouse
 from local_stack.databases import Databases
 from turno_lms.lenders.apply import apply_lenders
@@ -74,8 +75,10 @@ def run() -> Mapping[str, float | int]:
             "vs_copy": copy_seconds / load["seconds"],
             "rss_mb": load["rss_mb"],
         }
-        if os.environ.get("PEERS") == "pandas":
-            figures["vs_pandas"] = _pandas_to_sql(databases.url("pandas"), standard) / load["seconds"]
+        for peer in filter(None, os.environ.get("PEERS", "").split(",")):
+            seconds = peers.measure(peer, databases.url(peer), standard, _COLUMNS)
+            print(f"{peer}: {seconds:.2f} s", flush=True)
+            figures[f"vs_{peer}"] = seconds / load["seconds"]
         return figures
 
 
@@ -106,7 +109,7 @@ def _lines(rows: int) -> Iterator[str]:
 def _prepare(databases: Databases, s3_url: str, file: Path) -> None:
     """Two warehouses alike, and the file in S3."""
     lenders = load_lenders()
-    for name in ("ours", "peer", "pandas"):
+    for name in ("ours", "peer", *peers.NAMES):
         with connect(warehouse(databases, name)) as conn:
             apply_lenders(conn, lenders)
             conn.execute(_MANDATES, (MANDATES,))
@@ -167,22 +170,6 @@ def _bare_copy(url: str, path: Path) -> float:
                 copy.write(block)
         conn.commit()
         return time.perf_counter() - started
-
-
-def _pandas_to_sql(url: str, path: Path) -> float:
-    """The usual way: read with pandas, write with `to_sql`."""
-    try:
-        import pandas
-        import sqlalchemy
-    except ImportError as error:
-        raise SystemExit(f"{error}: for this peer, pip install pandas sqlalchemy") from error
-    names = _COLUMNS.split(", ")
-    started = time.perf_counter()
-    table = pandas.read_csv(path, sep="\t", names=names, dtype=str, na_values=["\\N"], keep_default_na=False)
-    engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
-    with engine.begin() as conn:
-        table.to_sql("raw_payment_file", conn, schema="raw", if_exists="append", index=False)
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -45,4 +45,5 @@ lock . requirements
 lock . requirements-local --constraints requirements.txt
 lock webhook_receiver requirements
 lock scripts requirements-bootstrap
+lock benchmarks peers
 [ -z "$check" ] || echo "lock-check ok"

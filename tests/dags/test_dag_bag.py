@@ -207,6 +207,8 @@ def test_tasks_that_share_something_scarce_have_a_pool(dag: "DAG") -> None:
             assert task.pool in {"fineract_write", "fineract_read"}, task.task_id
         if task.task_id == "ingest_file":
             assert task.pool == "warehouse_heavy"
+        if task.task_id == "wait_for_file":
+            assert task.pool == "file_wait"
 
 
 def test_the_pools_are_the_ones_the_code_names() -> None:

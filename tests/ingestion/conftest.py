@@ -1,5 +1,7 @@
 """Lenders applied to a fresh warehouse, and the connection with which loads really run (role turno_app)."""
 
+import json
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -27,6 +29,24 @@ def app(
     warehouse.commit()
     with connect(warehouse_role_url("turno_app")) as conn:
         yield conn
+
+
+@pytest.fixture
+def terminal(
+    warehouse_url: str,
+    warehouse_role_url: Callable[[str], str],
+    s3: Any,
+    s3_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Connections as an operator's terminal has them, to the test's warehouse and bucket."""
+    extra = {"endpoint_url": s3_url, "region_name": "ap-south-1"}
+    connection = {"conn_type": "aws", "login": "test-key", "password": "test-secret", "extra": extra}
+    # Airflow's own log lines go to the terminal the runner takes away after each command
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_role_url("turno_app"))
+    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE_OWNER", warehouse_url)
+    monkeypatch.setenv("AIRFLOW_CONN_TURNO_S3", json.dumps(connection))
 
 
 @pytest.fixture

@@ -1,15 +1,19 @@
 """`turno files`, `turno rejects`, `turno umrn`: what a person reads and does at a terminal."""
 
-import json
-import logging
+import csv
+import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.ingestion.files import GB_PREFIX, RUN, UMRN, Loads, debit, gb_csv
 from tests.ingestion.test_replays import FILE, KEY, RAW, kinder
+from turno_lms.ingestion.spreadsheets import harmless
 from turno_lms.ingestion.umrn import load_umrn_rows
 from turno_lms.lenders import mapping_versions
 
@@ -18,18 +22,9 @@ OTHER = "UTIB7000100235000001"
 
 
 @pytest.fixture
-def turno(
-    loads: Loads, monkeypatch: pytest.MonkeyPatch, warehouse_role_url: Callable[[str], str], s3_url: str
-) -> Turno:
+def turno(loads: Loads, terminal: None) -> Turno:
     """Run a command against the test's warehouse and bucket; returns its output, and fails unless it ends as expected."""
     from turno_lms.orchestration import file_commands
-
-    extra = {"endpoint_url": s3_url, "region_name": "ap-south-1"}
-    s3 = {"conn_type": "aws", "login": "test-key", "password": "test-secret", "extra": extra}
-    # Airflow's own log lines go to the terminal the runner takes away after each command
-    monkeypatch.setattr(logging, "raiseExceptions", False)
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_role_url("turno_app"))
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_S3", json.dumps(s3))
 
     def run(app: str, *arguments: Any, code: int = 0) -> str:
         result = CliRunner().invoke(getattr(file_commands, app), [str(argument) for argument in arguments])
@@ -65,6 +60,24 @@ def test_a_replay_is_only_shown_until_it_is_really_wanted(loads: Loads, turno: T
     assert "say which files" in turno("files", "replay", "--lender", "gb", code=2)
 
 
+def test_new_files_are_loaded_at_a_terminal(loads: Loads, turno: Turno) -> None:
+    loads.put(KEY, FILE)
+    loads.put(f"{GB_PREFIX}empty.csv", b"")
+    said = turno("files", "load", "--lender", "gb", "--actor", "Asha", code=1)
+    assert "empty.csv is empty (0 bytes)" in said
+    assert (
+        "state=loaded rows_read=20 rows_accepted=16 rows_filtered=1 rows_duplicate=0 rows_rejected=3" in said
+    )
+    assert said.endswith("rupees_accepted=5649.00 load files=1 refused=1")
+    # nothing is new any more; a key that is named is looked at again
+    assert turno("files", "load", "--lender", "gb").endswith(" load files=0 refused=0")
+    assert turno("files", "load", "--lender", "gb", "--key", KEY).endswith("load files=1 refused=0")
+    assert len(loads.rows(RAW)) == 16
+    assert "is no file of gb" in turno(
+        "files", "load", "--lender", "gb", "--key", "lenders/axle/a.csv", code=2
+    )
+
+
 def test_rejects_are_listed_corrected_and_discarded(loads: Loads, turno: Turno) -> None:
     loads.gb(FILE)
     assert "reject_id=2 lender=gb file_id=1 row_number=7 reason_code=bad_date" in turno("rejects", "list")
@@ -76,6 +89,29 @@ def test_rejects_are_listed_corrected_and_discarded(loads: Loads, turno: Turno) 
     )
     assert turno("rejects", "list") == ""
     assert "fate=discarded fate_by=asha fate_reason=withdrawn" in turno("rejects", "list", "--all")
+
+
+def test_rejects_go_into_a_spreadsheet_in_which_nothing_runs(
+    loads: Loads, turno: Turno, tmp_path: Path
+) -> None:
+    bad = debit(day="=HYPERLINK(1)", reference="=cmd|' /C calc'!A0")
+    fillers = [debit(reference=f"U{number}") for number in range(9)]
+    loads.gb(gb_csv(("=1+1", *bad[1:]), *fillers))
+    path = tmp_path / "rejects.csv"
+    assert turno("rejects", "list", "--csv", path).startswith("rejects written=1")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["raw_text"].startswith("'=1+1,")
+    assert (row["rupees"], row["reason_code"]) == ("5499.00", "bad_date")
+
+
+@given(text=st.text(max_size=8))
+def test_no_text_reaches_a_spreadsheet_as_a_formula(text: str) -> None:
+    shown = harmless(text)
+    assert shown in (text, f"'{text}")
+    begins = unicodedata.normalize("NFKC", shown).strip()[:1]
+    assert begins not in ("=", "+", "-", "@")
+    assert shown[:1] not in ("\t", "\r", "\n")
 
 
 def test_superseded_rows_are_kept_or_withdrawn_by_a_person(loads: Loads, turno: Turno) -> None:

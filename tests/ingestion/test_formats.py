@@ -1,10 +1,13 @@
 """Every format a partner may send, with the quirks it comes with: the payments in it, by the production path."""
 
+import io
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from tests.ingestion.formats import (
@@ -18,9 +21,11 @@ from tests.ingestion.formats import (
     debit_line,
     header_line,
     kind,
+    lender,
     lines,
     paid,
     protected,
+    protected_xls,
     read,
     shown,
     xls,
@@ -29,6 +34,7 @@ from tests.ingestion.formats import (
 )
 from turno_lms.domain.states import FileError
 from turno_lms.ingestion.load import FileRefusedError
+from turno_lms.ingestion.preview import preview
 from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.readers.rows import row_of_text
 
@@ -72,8 +78,59 @@ def test_the_payments_of_every_format_are_read(name: str, tmp_path: Path) -> Non
     assert paid(result) == PAID
 
 
+NAMES = {
+    "csv": "statement.xls", "html": "statement.xls", "xls": "statement.csv", "xlsx": "statement.xls", "json": "statement.csv",
+    "json_lines": "statement.txt",
+}  # fmt: skip
+"""A name that lies about each format. The first three are what partners really send."""
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_what_a_file_is_called_does_not_matter(name: str, tmp_path: Path) -> None:
+    file_format, content = READABLE[name]
+    path = tmp_path / ("statement.xlsx" if "zip" in file_format else NAMES[file_format["type"]])
+    path.write_bytes(content)
+    layout = {"totals": {"first_cell_starts_with": ["Total"]}}
+    assert paid(preview(lender(file_format, layout=layout), "statement", path)) == PAID
+
+
+FORMATS: dict[str, dict[str, Any]] = {
+    "csv": CSV, "tilde": {"type": "csv", "delimiter": "~"}, "utf-16": {"type": "csv", "encoding": "utf-16"}, "xls": {"type": "xls"},
+    "xlsx": {"type": "xlsx"}, "html": {"type": "html"}, "json": {"type": "json"}, "json_lines": {"type": "json_lines"},
+    "zip": {"type": "csv", "zip": {}}, "fixed_width": NPCI_KIND["format"],
+}  # fmt: skip
+CONTENTS: dict[str, bytes] = {
+    "csv": lines(*TABLE), "tilde": lines(*TABLE, delimiter="~"), "utf-16": lines(*TABLE).decode().encode("utf-16"), "xls": xls(*TABLE),
+    "xlsx": xlsx(*TABLE), "html": PAGE.encode(), "json": json.dumps(RECORDS).encode(), "zip": zipped({"b.csv": lines(*TABLE)}),
+    "json_lines": "\n".join(map(json.dumps, RECORDS)).encode(), "fixed_width": debit_line(UMRN, 549900, "N1").encode(),
+    "pdf": b"%PDF-1.7 ...", "gzip": b"\x1f\x8b\x08" + bytes(40), "picture": b"\x89PNG\r\n\x1a\n" + bytes(40),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", FORMATS)
+def test_no_file_passes_for_one_of_another_format(wanted: str, tmp_path: Path) -> None:
+    """Every content under every format: only its own gives a payment, and any other is refused with one sentence.
+
+    A fixed-width mapping takes any line for a record and rejects those that are none.
+    """
+    changes = NPCI_KIND | {"control_totals": None} if wanted == "fixed_width" else {}
+    for given, content in CONTENTS.items():
+        if given == wanted:
+            continue
+        result = shown(
+            tmp_path, content, FORMATS[wanted], **{k: v for k, v in changes.items() if k != "format"}
+        )
+        assert not any(row["fate"] == "accepted" for row in result.rows), given
+        assert result.summary["error_code"] in (
+            "unreadable_file",
+            "heading_not_found",
+            "file_value_unclear",
+        ), given
+
+
 PROTECTED = {
     "a workbook": ({"type": "xlsx", "password_connection": "sample_file"}, protected(xlsx(*TABLE))),
+    "a workbook of Excel 97": ({"type": "xls", "password_connection": "sample_file"}, protected_xls(*TABLE)),
     "an archive": (
         {"type": "csv", "zip": {"password_connection": "sample_file"}}, zipped({"b.csv": lines(*TABLE)}, PASSWORD),
     ),
@@ -93,6 +150,11 @@ def test_the_password_comes_from_the_connection_and_shows_nowhere(
     assert "Wr0ng!" not in str(refused)
 
 
+def test_a_workbook_that_is_only_kept_from_changes_opens_as_in_excel(tmp_path: Path) -> None:
+    content = protected_xls(*TABLE, password="VelvetSweatshop")
+    assert paid(shown(tmp_path, content, {"type": "xls"})) == PAID
+
+
 @pytest.mark.parametrize("name", PROTECTED)
 def test_a_protected_file_without_a_password_in_the_mapping_is_refused(name: str, tmp_path: Path) -> None:
     file_format, content = PROTECTED[name]
@@ -101,6 +163,52 @@ def test_a_protected_file_without_a_password_in_the_mapping_is_refused(name: str
     assert (
         "is protected by a password, and the mapping names no password_connection" in summary["error_message"]
     )
+
+
+def test_hidden_rows_and_columns_count(tmp_path: Path) -> None:
+    """What somebody has hidden in the sheet is in the file: money is not left out because it is not seen."""
+    workbook = openpyxl.Workbook()
+    for row in TABLE:
+        workbook.active.append(list(row))
+    workbook.active.column_dimensions["B"].hidden = True
+    workbook.active.row_dimensions[3].hidden = True
+    buffer = io.BytesIO()
+    workbook.save(buffer)
+    assert paid(shown(tmp_path, buffer.getvalue(), {"type": "xlsx"})) == PAID
+
+
+@pytest.mark.parametrize("workbook", [xls, xlsx])
+def test_ids_that_a_sheet_keeps_as_numbers_keep_their_digits_or_are_told_lost(
+    workbook: Callable[..., bytes], tmp_path: Path
+) -> None:
+    """Excel shows each of these as 5.02E+13 or the like; it stores the first exactly and has rounded the others."""
+    references = (50200012345678, 50200012345678901234, "5.02E+13")
+    columns = {**COLUMNS, "note": {"type": "text", "heading": "Note", "required": False}}
+    rows = [(*FIRST[:3], float(ref) if isinstance(ref, int) else ref, "") for ref in references]
+    result = shown(
+        tmp_path, workbook((*HEADINGS, "Note"), *rows), {"type": workbook.__name__}, columns=columns
+    )
+    assert [(row["payment_id"], row["note"]) for row in result.rows] == [
+        ("50200012345678", None),
+        (None, "payment_id lost, a spreadsheet has rounded it to 5.02000123456789E+19"),
+        (None, "payment_id lost, a spreadsheet has rounded it to 5.02E+13"),
+    ]
+
+
+def test_a_formula_counts_for_what_it_came_to_and_never_runs(tmp_path: Path) -> None:
+    """A program that writes formulas leaves their values to Excel: until it has saved the file, there is no amount."""
+    summary = shown(tmp_path, xlsx(HEADINGS, (FIRST[0], "=5000+499", *FIRST[2:]), SECOND), {"type": "xlsx"})
+    assert [(row["fate"], row["reason"]) for row in summary.rows] == [
+        ("rejected", "missing_value"),
+        ("accepted", None),
+    ]
+
+
+def test_a_nul_in_json_is_told_and_not_stored(tmp_path: Path) -> None:
+    columns = {**COLUMNS, "note": {"type": "text", "heading": "Note", "required": False}}
+    content = json.dumps([{**RECORDS[0], "Note": "a\0b"}]).encode()
+    (row,) = shown(tmp_path, content, {"type": "json"}, columns=columns).rows
+    assert (row["reason"], "\0" in row["raw_text"]) == ("bad_value", False)
 
 
 @pytest.mark.parametrize("members", [{"a.csv": b"x", "b.csv": b"y"}, {"a.txt": b"x"}, {}])

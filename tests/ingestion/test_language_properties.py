@@ -4,13 +4,22 @@ from fractions import Fraction
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turno_lms.domain.money import indian_rupees, paise_to_rupees
 from turno_lms.ingestion import columns
 from turno_lms.ingestion.arithmetic import computed
-from turno_lms.lenders.columns import AmountColumn, LoanIdColumn, Suffixes, TextColumn
+from turno_lms.lenders.columns import (
+    AmountColumn,
+    DateColumn,
+    LoanIdColumn,
+    StatusColumn,
+    Suffixes,
+    TextColumn,
+    UmrnColumn,
+)
 from turno_lms.lenders.expressions import parse_formula
 from turno_lms.lenders.patterns import check_extraction
 
@@ -202,3 +211,44 @@ def test_a_pattern_that_is_allowed_runs_and_finds_what_python_finds(pattern: str
     frame = pl.DataFrame({"x": [text]})
     found = frame.select(pl.col("x").str.extract_all(pattern).alias("found"))["found"].item().to_list()
     assert found == [match.group() for match in re.finditer(pattern, text)]
+
+
+READINGS = [
+    PLAIN,
+    STATEMENT,
+    AmountColumn(type="amount", heading=("Amount",), unit="paise", required=False),
+    AmountColumn(type="amount", heading=("Amount",), grouping="western"),
+    DateColumn(type="date", heading=("Date",), formats=("%d/%m/%Y", "%Y-%m-%d")),
+    StatusColumn(type="status", heading=("Status",), values={"collected": ("Paid", "1,234.00")}),
+    LoanIdColumn(type="loan_id", heading=("Loan",)),
+    UmrnColumn(type="umrn", heading=("UMRN",)),
+    TextColumn(type="text", heading=("Note",)),
+    TextColumn(type="text", heading=("Note",), one_of=("Paid", "12")),
+]
+cells = st.one_of(
+    st.none(),
+    st.text(alphabet="0123456789,.-() '=\"EeCDr₹/\u00a0\t\nSMP", min_size=1, max_size=12),
+    st.text(min_size=1, max_size=6),
+    st.sampled_from(
+        ["1,23,456.00", "1,234.00", "5499", "(12.50)", "Rs. 5,499/-", "12.50 Cr", "5.02E+13", "5E13", "05/01/2026",
+         "2026-01-05", "Paid", "SMP100234", "smp 100234", "'HDFC700012", "HDFC700012", "a  b", "a\0b"]
+    ),
+)  # fmt: skip
+
+
+@given(texts=st.lists(cells, min_size=1, max_size=8), repeats=st.integers(1, 6))
+def test_the_quick_way_of_reading_reads_nothing_otherwise(texts: list[str | None], repeats: int) -> None:
+    """Plain texts are read by a shorter expression, repeated ones once: neither may show in a value."""
+    asked = [text.strip() or None if text else None for text in texts] * repeats
+    quick = [*(values(column, *asked) for column in READINGS), references_of(asked)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_plainly_first", lambda text, _plain, thorough, _dtype: thorough(text))
+        patch.setattr(columns, "_each_once", lambda text, reading, _dtype: reading(text))
+        thorough = [*(values(column, *asked) for column in READINGS), references_of(asked)]
+    assert quick == thorough
+
+
+def references_of(texts: list[str | None]) -> list[Any]:
+    frame = pl.DataFrame({"x": texts}, schema={"x": pl.String})
+    reference = columns.part("x", TextColumn(type="text", heading=("UTR",)), is_reference=True)
+    return frame.select(reference.alias("part"))["part"].to_list()

@@ -1,7 +1,9 @@
 """A file version from S3 into RAW: all or nothing, once, and every step of it in the log."""
 
 import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from tests.ingestion.files import (
     settled,
 )
 from turno_lms.domain.states import FileError
-from turno_lms.ingestion import load
+from turno_lms.ingestion import archive, load
 from turno_lms.ingestion.files import LenderFile, find_new_files
 from turno_lms.ingestion.load import FileRefusedError
 from turno_lms.ingestion.tables import Chunk
@@ -117,6 +119,34 @@ def test_the_bytes_are_archived_under_their_sha256(loads: Loads) -> None:
     loads.gb(content)
     archived = loads.s3.get_object(Bucket=BUCKET, Key=f"archive/{hashlib.sha256(content).hexdigest()}")
     assert archived["Body"].read() == content
+
+
+def test_a_copy_that_is_not_the_version_is_replaced_by_its_bytes(
+    loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that copies what the key holds now, whatever version was asked for (as the stand-in does)."""
+    file = loads.put(f"{GB_PREFIX}a.csv", content := gb_csv(debit()))
+    original = archive.fetch
+
+    def fetched_then_overwritten(*arguments: Any) -> Any:
+        fetched = original(*arguments)
+        loads.s3.put_object(Bucket=BUCKET, Key=file.key, Body=gb_csv(debit(reference="T2")))
+        return fetched
+
+    monkeypatch.setattr(archive, "fetch", fetched_then_overwritten)
+    loads.ingest(file)
+    archived = loads.s3.get_object(Bucket=BUCKET, Key=f"archive/{hashlib.sha256(content).hexdigest()}")
+    assert archived["Body"].read() == content
+
+
+def test_a_damaged_archive_is_not_read(loads: Loads) -> None:
+    content = gb_csv(debit())
+    report = loads.gb(content)
+    key = f"archive/{hashlib.sha256(content).hexdigest()}"
+    loads.s3.put_object(Bucket=BUCKET, Key=key, Body=content.replace(b"5,499.00", b"5,499.01"))
+    row = {"bucket": BUCKET, "key": report.key, "etag": "", "sha256": key.removeprefix("archive/")}
+    with pytest.raises(RuntimeError, match=f"{key} is damaged"):
+        archive.fetch(loads.s3, row, Path(os.devnull))
 
 
 def test_a_loaded_version_is_left_alone(loads: Loads) -> None:

@@ -1,15 +1,15 @@
 """From a sample to loaded money with the commands and one YAML, and no code: the walk of docs/onboarding-a-lender.md."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
-from tests.ingestion.files import Loads, write
+from tests.ingestion.files import BUCKET, write
 from turno_lms.cli import lenders_app
-from turno_lms.lenders.apply import apply_lenders
-from turno_lms.lenders.registry import load_lenders
+from turno_lms.orchestration import file_commands
 from turno_lms.warehouse.connection import WarehouseConnection
 
 SAMPLE = """\
@@ -33,37 +33,29 @@ DECISIONS = {
 }
 
 
-def test_a_sample_becomes_loaded_money(loads: Loads, warehouse: WarehouseConnection, tmp_path: Path) -> None:
+LANDED = "select loan_id, amount, date, status, payment_id from raw.raw_palar order by _row_number"
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_sample_becomes_loaded_money(
+    warehouse: WarehouseConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sample = write(tmp_path, "PALAR_0126.csv", SAMPLE.encode())
     mappings, cases = tmp_path / "mappings", tmp_path / "golden"
     mappings.mkdir()
+    monkeypatch.setenv("TURNO_LENDER_MAPPINGS", str(mappings))
+    monkeypatch.setenv("TURNO_BUCKET", BUCKET)
 
-    def turno(*words: str) -> str:
-        result = CliRunner().invoke(lenders_app(), words)
-        assert result.exit_code == 0, result.output
-        return result.stdout
-
-    text = turno(
-        "draft", "--lender", "palar", "--name", "Palar EV Finance", "--kind", "collections", str(sample)
+    text = lenders(
+        "draft", "--lender", "palar", "--name", "Palar EV Finance", "--kind", "collections", sample
     )
     for asked, answer in DECISIONS.items():
         assert asked in text, text
         text = text.replace(asked, answer)
     decided = write(tmp_path, "palar.yml", text.encode())
-    turno(
-        "new",
-        "palar",
-        "--sample",
-        str(sample),
-        "--from-draft",
-        str(decided),
-        "--mappings",
-        str(mappings),
-        "--cases",
-        str(cases),
-    )
-    assert turno("check", "--mappings", str(mappings)).startswith("palar: Palar EV Finance, mapping")
-    previewed = turno("preview", "--mapping", str(mappings / "palar.yml"), "--json", str(sample))
+    lenders("new", "palar", "--sample", sample, "--from-draft", decided, "--cases", cases)
+    assert lenders("check").startswith("palar: Palar EV Finance, mapping")
+    previewed = lenders("preview", "--mapping", mappings / "palar.yml", "--json", sample)
     *fates, summary = [json.loads(line) for line in previewed.splitlines()]
     assert [(row["row"], row["fate"], row["reason"]) for row in fates] == [
         (3, "accepted", None), (4, "accepted", None), (5, "filtered", "filtered_by_rule"), (6, "rejected", "bad_date"),
@@ -71,15 +63,29 @@ def test_a_sample_becomes_loaded_money(loads: Loads, warehouse: WarehouseConnect
     ]  # fmt: skip
     assert summary["rupees_read"] == "111549.50"  # the sample's own total
 
-    registry = load_lenders(mappings)
-    apply_lenders(warehouse, registry)
-    warehouse.commit()
-    palar = replace(loads, lenders=registry)
-    report = palar.ingest(palar.put("lenders/palar/collections/PALAR_0126.csv", SAMPLE.encode()))
-    assert palar.counts(report) == (5, 3, 1, 0, 1)
-    landed = "select loan_id, amount, date, status, payment_id from raw.raw_payment_file where lender = %s order by _row_number"
-    assert palar.rows(landed, "palar") == [
+    assert lenders("apply").splitlines()[-1].startswith("lenders applied=1 ")
+    assert files("hand-in", sample, "--lender", "palar").endswith("lenders/palar/collections/PALAR_0126.csv")
+    loaded = files("load", "--lender", "palar")
+    # 105499.00 + 2750.50 + 800.00
+    assert (
+        "rows_read=5  rows_accepted=3  rows_filtered=1  rows_duplicate=0  rows_rejected=1  rupees_accepted=109049.50"
+        in loaded
+    )
+    assert [tuple(row.values()) for row in warehouse.execute(LANDED)] == [
         ("PLR150101", "105499.00", "2026-01-05", "collected", "R-1"),
         ("PLR150102", "2750.50", "2026-01-25", "collected", "R-2"),
         ("PLR150105", "800.00", "2026-01-26", "collected", "R-5"),
     ]
+
+
+def lenders(*words: object) -> str:
+    return _ran(CliRunner().invoke(lenders_app(), [str(word) for word in words]))
+
+
+def files(*words: object) -> str:
+    return _ran(CliRunner().invoke(file_commands.files, [str(word) for word in words])).strip()
+
+
+def _ran(result: Result) -> str:
+    assert result.exit_code == 0, result.output
+    return result.stdout

@@ -4,13 +4,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.ingestion.files import BUCKET, GB_PREFIX, RUN, Loads, debit, gb_csv
 from tests.ingestion.test_killed_loads import OPEN, WAITING, holding, wait_for
-from turno_lms.ingestion.load import FileRefusedError
+from turno_lms.ingestion.files import describe_file
+from turno_lms.ingestion.load import FileRefusedError, ingest_file
 from turno_lms.ingestion.replay import ReplayReport, files_to_replay, replay_file, try_replay
 from turno_lms.lenders import mapping_versions
 from turno_lms.lenders.schema import FileKind, Filter, Lender, Thresholds
@@ -351,3 +353,41 @@ def test_kinds_of_file_keep_their_thresholds_when_read_back(loads: Loads) -> Non
     kind: FileKind = kinder(loads).files["nach_response"]
     assert kind.thresholds == Thresholds(reject_percent=20)
     assert kind.filters == {"not_collected": Filter(column="status", keep=("collected",))}
+
+
+def test_a_reversal_is_no_duplicate_of_the_payment_it_takes_back(loads: Loads) -> None:
+    """Same reference, loan, date and amount, and the opposite: a person decides, whether it comes in the file or later."""
+    told = gb_with(
+        loads, columns__status__values={"collected": ["Success"], "reversed": ["Reversed"]}, filters={}
+    )
+    reversal = debit(status="Reversed")
+    fillers = [debit(reference=f"U{number}") for number in range(8)]
+    first = gb_csv(debit(), reversal, *fillers)
+    later = gb_csv(reversal, reversal, *(debit(reference=f"V{number}") for number in range(8)))
+    for name, content in (("first.csv", first), ("later.csv", later)):
+        loads.put(KEY.replace("a.csv", name), content)
+        ingest_file(
+            loads.conn,
+            loads.s3,
+            told,
+            describe_file(loads.s3, loads.bucket, told, KEY.replace("a.csv", name)),
+            RUN,
+        )
+    found = "select file_id, row_number, disposition, reason_code from raw.raw_rejected_records order by 1, 2"
+    assert loads.rows(found) == [
+        (1, 6, "rejected", "reference_reused"),
+        (2, 5, "rejected", "reference_reused"),
+        (2, 6, "duplicate", "duplicate_in_file"),
+    ]
+
+
+def test_the_page_on_replays_shows_what_a_dry_run_says(loads: Loads) -> None:
+    """If this fails: put what is shown here into docs/replaying-files.md."""
+    loads.gb(FILE)
+    now = kinder(loads)
+    (report,) = dry(loads, now)
+    text = report.to_text()
+    for name, lender in (("BEFORE", loads.lenders["gb"]), ("NOW", now)):
+        text = text.replace(lender.mapping_version, name)
+    page = Path(__file__).parents[2] / "docs" / "replaying-files.md"
+    assert f"```\n{text}\n```" in page.read_text(encoding="utf-8"), text

@@ -19,6 +19,7 @@ from tests.ingestion.files import (
 )
 from turno_lms.domain.states import RowReason
 from turno_lms.ingestion.preview import Fate, preview
+from turno_lms.lenders.columns import BLANK_REFERENCES
 from turno_lms.lenders.registry import LenderRegistry
 from turno_lms.lenders.schema import Lender
 
@@ -191,6 +192,19 @@ def test_blank_references_are_never_equal(fates: Fates) -> None:
         reasons(fates("gb", gb_csv(debit(reference=""), debit(reference=""), debit(reference="NA"))))
         == [None] * 3
     )
+
+
+def test_blank_words_are_no_references_in_any_mapping(fates: Fates) -> None:
+    """UGRO's mapping names no such word: the list is the type's. `'NA` and ="NA" are what a spreadsheet makes of it."""
+    words = [*BLANK_REFERENCES, *(word.lower() for word in BLANK_REFERENCES), "'NA", '="NA"', " Nil "]
+    rows = fates("ugro", ugro_xlsx(*(credit(receipt=word, utr=word) for word in words)))
+    assert {(row["fate"], row["payment_id"], row["sub_reference_id"]) for row in rows} == {
+        ("accepted", None, None)
+    }
+    assert len(rows) == len(words)
+    # what only begins like one is a reference: the second is the first again
+    again = fates("ugro", ugro_xlsx(*(credit(receipt=word) for word in ("NA1", "NA1", "00001", "NILESH"))))
+    assert reasons(again) == [None, "duplicate_in_file", None, None]
 
 
 def test_only_an_accepted_row_takes_its_reference(fates: Fates) -> None:

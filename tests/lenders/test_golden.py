@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.lenders.fates_page import page
 from turno_lms.domain.states import FileState
 from turno_lms.ingestion.preview import preview
 from turno_lms.ingestion.scaffold import CASE_FILE, EXPECTED_FILE, TO_TYPE
@@ -47,3 +48,8 @@ def test_the_fates_of_a_sample_are_those_typed_by_hand(slug: str) -> None:
     got = [{key: row.get(key) for key in fate} for row, fate in zip(result.rows, wanted, strict=False)]
     assert got == wanted
     assert [row["row"] for row in result.rows] == [fate["row"] for fate in wanted]
+
+
+def test_the_page_of_messy_files_shows_what_becomes_of_the_samples() -> None:
+    """If this fails: python -m tests.lenders.fates_page > docs/messy-files.md"""
+    assert (Path(__file__).parents[2] / "docs" / "messy-files.md").read_text(encoding="utf-8") == page()

@@ -25,6 +25,7 @@ class FileError(StrEnum):
     UNREADABLE_FILE = "unreadable_file"
     HEADING_NOT_FOUND = "heading_not_found"
     MISSING_COLUMN = "missing_column"
+    HEADINGS_CHANGED = "headings_changed"  # what is mapped is there; other columns came, went or moved
     TOO_MANY_REJECTS = "too_many_rejects"
     DOES_NOT_TIE = "does_not_tie"
     UNKNOWN_KIND = "unknown_kind"
@@ -48,7 +49,9 @@ class RowReason(StrEnum):
     FILTERED_BY_RULE = "filtered_by_rule"
     DUPLICATE_IN_FILE = "duplicate_in_file"
     DUPLICATE_OF_EARLIER_FILE = "duplicate_of_earlier_file"
-    REFERENCE_REUSED = "reference_reused"  # a reference seen before, with another loan, date or amount
+    REFERENCE_REUSED = (
+        "reference_reused"  # a reference seen before, with another loan, date or amount, or reversed
+    )
     CHANGED_SINCE_LOADED = (
         "changed_since_loaded"  # stands where a loaded row of the same loan stood in the last version
     )

@@ -1,6 +1,7 @@
 """Archived bytes: every file version is kept under its sha256 before anything is made of it."""
 
 import hashlib
+from base64 import b64encode
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -37,7 +38,7 @@ def fetch(s3: ObjectStore, row: Row, path: Path) -> tuple[str, dict[str, str]]:
     """Write the bytes of a log row's version to `path`, from the archive if they are there.
 
     Returns their sha256 and the metadata of the object. Raises botocore's ClientError (412) when they are not archived
-    and the key holds something else by now.
+    and the key holds something else by now, and RuntimeError for an archived object whose bytes are not its sha256's.
     """
     source = {"Key": f"{ARCHIVE_PREFIX}{row['sha256']}"} if row["sha256"] else _under_key(row)
     answer = s3.get_object(Bucket=row["bucket"], **source)
@@ -46,7 +47,12 @@ def fetch(s3: ObjectStore, row: Row, path: Path) -> tuple[str, dict[str, str]]:
         for block in answer["Body"].iter_chunks(_BLOCK):
             digest.update(block)
             target.write(block)
-    return digest.hexdigest(), answer.get("Metadata", {})
+    sha256 = digest.hexdigest()
+    if row["sha256"] not in (None, sha256):
+        raise RuntimeError(
+            f"{source['Key']} is damaged: its sha256 is {sha256}. Restore it, or hand the file in again"
+        )
+    return sha256, answer.get("Metadata", {})
 
 
 def stands_under_key(s3: ObjectStore, file: LenderFile) -> bool:
@@ -65,11 +71,34 @@ def _under_key(row: Row) -> dict[str, str]:
 
 
 def keep(s3: ObjectStore, row: Row, path: Path, sha256: str) -> None:
-    """See the bytes at `path`, of a log row's version, archived under their sha256."""
-    key = f"{ARCHIVE_PREFIX}{sha256}"
+    """See the bytes at `path`, of a log row's version, archived under their sha256.
+
+    The store copies what it has and says the sha256 of the copy; where it cannot, the bytes are sent to it.
+    """
+    bucket, key = row["bucket"], f"{ARCHIVE_PREFIX}{sha256}"
+    if not _is_there(s3, bucket, key) and not _copied(s3, row, key, sha256):
+        s3.upload_file(Filename=str(path), Bucket=bucket, Key=key)
+
+
+def _copied(s3: ObjectStore, row: Row, key: str, sha256: str) -> bool:
+    """Copy the version inside the store; whether the copy holds exactly the bytes wanted."""
+    source = {"Bucket": row["bucket"], "Key": row["key"]}
     try:
-        s3.head_object(Bucket=row["bucket"], Key=key)
+        answer = s3.copy_object(
+            Bucket=row["bucket"], Key=key, CopySource=source, CopySourceIfMatch=f'"{row["etag"]}"',
+            ChecksumAlgorithm="SHA256",
+        )  # fmt: skip
+    except ClientError:  # overwritten meanwhile, too large for one copy, or the store does not copy
+        return False
+    said = answer["CopyObjectResult"].get("ChecksumSHA256", "")
+    return bool(said == b64encode(bytes.fromhex(sha256)).decode())
+
+
+def _is_there(s3: ObjectStore, bucket: str, key: str) -> bool:
+    try:
+        s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] != _NOT_FOUND:
             raise
-        s3.upload_file(Filename=str(path), Bucket=row["bucket"], Key=key)
+        return False
+    return True

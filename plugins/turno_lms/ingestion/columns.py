@@ -6,7 +6,7 @@ All vectorised, and exact: amounts become integer paise by way of decimals.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from turno_lms.domain.states import RowReason
@@ -50,6 +50,8 @@ _ONLY = r"\s*/-$"  # Rs. 5,499/-
 _MINUS = r"^-|^\(.*\)$"
 _GUARD = r"""^(?:'|="?)|"$"""  # spreadsheets keep a number as text behind ' or as ="..."
 _SCIENTIFIC = r"^\d(?:\.\d+)?[Ee]\+?\d+$"
+_PLAIN_IDENTIFIER = "^(?:[A-Z][A-Z0-9]*|[0-9]+)$"
+_PLAIN_TEXT = "^[!-~]+$"
 _INDIA, _UTC = "Asia/Kolkata", "UTC"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2099
 
@@ -59,11 +61,11 @@ def cell_text(cell: pl.Expr) -> pl.Expr:
     return _unless_empty(cell.str.strip_chars())
 
 
-def written(name: str, column: AnyColumn) -> pl.Expr:
+def written(name: str, blanks: Collection[str]) -> pl.Expr:
     """What a cell says before it is judged: its text, unless that is a placeholder for nothing."""
     import polars as pl
 
-    return _without_blanks(pl.col(name), column)
+    return _without_blanks(pl.col(name), blanks)
 
 
 def has_part(name: str, column: AnyColumn) -> bool:
@@ -71,7 +73,7 @@ def has_part(name: str, column: AnyColumn) -> bool:
     return column.takes_part or name in REFERENCES
 
 
-def part(name: str, column: AnyColumn, *, is_reference: bool) -> pl.Expr:
+def part(name: str, column: AnyColumn, *, is_reference: bool, blanks: Collection[str] = ()) -> pl.Expr:
     """What json, split and extract take out of the text `name`; null where one of them finds nothing.
 
     A reference also sheds a spreadsheet's guards, and is blank where the spreadsheet has rounded it: the payment stays.
@@ -79,6 +81,8 @@ def part(name: str, column: AnyColumn, *, is_reference: bool) -> pl.Expr:
     import polars as pl
 
     text = pl.col(name)
+    if is_reference and not column.takes_part:
+        return _plainly_first(text, _plain_identifier, lambda one: _reference(one, blanks), pl.String())
     if column.json_key:
         text = text.str.json_path_match(f"$.{column.json_key}").str.strip_chars()
     if column.split:
@@ -88,10 +92,22 @@ def part(name: str, column: AnyColumn, *, is_reference: bool) -> pl.Expr:
     if column.extract:
         found = _matches(text, column.extract)
         text = pl.when(found.list.len() == 1).then(found.list.first())
-    if is_reference:
-        text = text.str.replace_all(_GUARD, "").str.strip_chars()
-        text = pl.when(~text.str.contains(_SCIENTIFIC)).then(text)
-    return _without_blanks(_unless_empty(text), column)
+    return _reference(text, blanks) if is_reference else _without_blanks(_unless_empty(text), blanks)
+
+
+def _reference(text: pl.Expr, blanks: Collection[str]) -> pl.Expr:
+    import polars as pl
+
+    bare = text.str.replace_all(_GUARD, "").str.strip_chars()
+    exact = pl.when(~bare.str.contains(_SCIENTIFIC)).then(bare)
+    return _without_blanks(_unless_empty(exact), blanks)
+
+
+def _plain_identifier(text: pl.Expr) -> pl.Expr:
+    """A text that nothing need be taken from or looked at twice: no guards, blanks, lower case or power of ten."""
+    import polars as pl
+
+    return pl.when(text.str.contains(_PLAIN_IDENTIFIER)).then(text)
 
 
 def lost(name: str) -> pl.Expr:
@@ -128,15 +144,51 @@ def value(name: str, column: AnyColumn, *, loan_id_pattern: str, iso_dates: bool
         return paise if column.required else pl.when(text.is_null()).then(0).otherwise(paise)
     if isinstance(column, DateColumn):
         iso = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S") if iso_dates else ()
-        return _date(text, (*iso, *column.formats), column.zone)
+        formats = (*iso, *column.formats)
+        return _each_once(text, lambda one: _date(one, formats, column.zone), pl.Date())
     if isinstance(column, StatusColumn):
-        return _renamed(text, column.values)
+        return _each_once(text, lambda one: _renamed(one, column.values), pl.String())
     if isinstance(column, UmrnColumn):
-        compact = _compact_id(text)
-        return pl.when(compact.str.contains(f"^{UMRN_PATTERN}$")).then(compact)
+        return _identifier(text, UMRN_PATTERN)
     if isinstance(column, LoanIdColumn):
         return _loan_id(text, column, loan_id_pattern)
     return _text(text, column)
+
+
+Reading = Callable[["pl.Expr"], "pl.Expr"]
+
+
+def _plainly_first(text: pl.Expr, plain: Reading, thorough: Reading, dtype: pl.DataType) -> pl.Expr:
+    """Read all texts the `plain` way, and only those it leaves null the `thorough` way.
+
+    For speed alone: what the plain way reads, the thorough way must read alike (a property test).
+    """
+
+    def read(texts: pl.Series) -> pl.Series:
+        values = _read(texts, plain)
+        odd = (values.is_null() & texts.is_not_null()).arg_true()
+        return values.scatter(odd, _read(texts.gather(odd), thorough)) if len(odd) else values
+
+    return text.map_batches(read, return_dtype=dtype)
+
+
+def _each_once(text: pl.Expr, reading: Reading, dtype: pl.DataType) -> pl.Expr:
+    """Read every different text once, where most of them stand there many times."""
+
+    def read(texts: pl.Series) -> pl.Series:
+        different = texts.unique()
+        if len(different) * 4 >= len(texts):
+            return _read(texts, reading)
+        return texts.replace_strict(different, _read(different, reading), return_dtype=dtype)
+
+    return text.map_batches(read, return_dtype=dtype)
+
+
+def _read(texts: pl.Series, reading: Reading) -> pl.Series:
+    import polars as pl
+
+    # lazily: a part that a reading names twice is then worked out once
+    return texts.alias("text").to_frame().lazy().select(reading(pl.col("text"))).collect().to_series()
 
 
 def rupee_text(name: str) -> pl.Expr:
@@ -155,13 +207,18 @@ def _unless_empty(text: pl.Expr) -> pl.Expr:
     return pl.when(text != "").then(text)
 
 
-def _without_blanks(text: pl.Expr, column: AnyColumn) -> pl.Expr:
+def _without_blanks(text: pl.Expr, blanks: Collection[str]) -> pl.Expr:
     import polars as pl
 
-    if not column.blanks:
+    if not blanks:
         return text
-    placeholders = [blank.lower() for blank in column.blanks]
-    return pl.when(~text.str.to_lowercase().is_in(placeholders)).then(text)
+    longest, words = max(map(len, blanks)), list(blanks)
+    return _plainly_first(
+        text,
+        lambda one: pl.when(one.str.len_chars() > longest).then(one),
+        lambda one: pl.when(~one.str.to_lowercase().is_in(words)).then(one),
+        pl.String(),
+    )
 
 
 def _matches(text: pl.Expr, pattern: str) -> pl.Expr:
@@ -177,6 +234,28 @@ def _matches(text: pl.Expr, pattern: str) -> pl.Expr:
 def _paise(text: pl.Expr, column: AmountColumn) -> pl.Expr:
     import polars as pl
 
+    if column.suffixes:
+        return _marked_paise(text, column)
+    return _plainly_first(
+        text, lambda one: _unsigned_paise(one, column), lambda one: _marked_paise(one, column), pl.Int64()
+    )
+
+
+def _unsigned_paise(digits: pl.Expr, column: AmountColumn) -> pl.Expr:
+    """The paise in digits with the mapping's grouping; null for anything else."""
+    import polars as pl
+
+    fraction = "" if column.unit == "paise" else r"(?:\.\d{1,2}0{0,8})?"
+    readable = digits.str.contains(f"^{_WHOLE[column.grouping]}{fraction}$")
+    number = digits.str.replace_all(",", "", literal=True).str.to_decimal(scale=2)
+    paise = (number if column.unit == "paise" else number * 100).cast(pl.Int64, strict=False)
+    return pl.when(readable & (paise < MAX_PAISE)).then(paise)
+
+
+def _marked_paise(text: pl.Expr, column: AmountColumn) -> pl.Expr:
+    """The same, with the marks about the digits: rupee signs, suffixes, a minus, brackets."""
+    import polars as pl
+
     suffixed = text
     negative, readable = pl.lit(value=False), pl.lit(value=True)
     if column.suffixes:
@@ -188,12 +267,8 @@ def _paise(text: pl.Expr, column: AmountColumn) -> pl.Expr:
     bare = suffixed.str.replace(_ONLY, "").str.replace(_RUPEE_MARK, "")
     negative = negative | bare.str.contains(_MINUS)
     inner = bare.str.replace_all(r"^-|^\((.*)\)$", "$1").str.strip_chars()
-    digits = inner.str.replace(_RUPEE_MARK, "").str.replace(_ONLY, "")
-    fraction = "" if column.unit == "paise" else r"(?:\.\d{1,2}0{0,8})?"
-    readable = readable & digits.str.contains(f"^{_WHOLE[column.grouping]}{fraction}$")
-    number = digits.str.replace_all(",", "", literal=True).str.to_decimal(scale=2)
-    paise = (number if column.unit == "paise" else number * 100).cast(pl.Int64, strict=False)
-    return pl.when(readable & (paise < MAX_PAISE)).then(pl.when(negative).then(-paise).otherwise(paise))
+    paise = _unsigned_paise(inner.str.replace(_RUPEE_MARK, "").str.replace(_ONLY, ""), column)
+    return pl.when(readable).then(pl.when(negative).then(-paise).otherwise(paise))
 
 
 def _any_of(suffixes: Suffixes) -> str:
@@ -259,8 +334,19 @@ def _renamed(text: pl.Expr, values: Mapping[Any, tuple[str, ...]]) -> pl.Expr:
     return plain.replace_strict(meanings, default=None, return_dtype=pl.String)
 
 
+def _identifier(text: pl.Expr, pattern: str) -> pl.Expr:
+    """An id of this pattern, guards and blanks taken out, in upper case; null where a spreadsheet has rounded it."""
+    import polars as pl
+
+    def fitting(compact: pl.Expr) -> pl.Expr:
+        return pl.when(compact.str.contains(f"^(?:{pattern})$")).then(compact)
+
+    return _plainly_first(
+        text, lambda one: fitting(_plain_identifier(one)), lambda one: fitting(_compact_id(one)), pl.String()
+    )
+
+
 def _compact_id(text: pl.Expr) -> pl.Expr:
-    """An id without guards and blanks, in upper case; null where a spreadsheet has rounded it."""
     import polars as pl
 
     compact = text.str.replace_all(_GUARD, "").str.replace_all(r"\s", "").str.to_uppercase()
@@ -273,8 +359,7 @@ def _loan_id(text: pl.Expr, column: LoanIdColumn, loan_id_pattern: str) -> pl.Ex
     if column.within_text:
         loans = _loans_in(text, loan_id_pattern)
         return pl.when(loans.list.len() == 1).then(loans.list.first())
-    loan = _compact_id(text)
-    return pl.when(loan.str.contains(f"^(?:{loan_id_pattern})$")).then(loan)
+    return _identifier(text, loan_id_pattern)
 
 
 def _loans_in(text: pl.Expr, loan_id_pattern: str) -> pl.Expr:
@@ -284,6 +369,19 @@ def _loans_in(text: pl.Expr, loan_id_pattern: str) -> pl.Expr:
 
 
 def _text(text: pl.Expr, column: TextColumn) -> pl.Expr:
+    import polars as pl
+
+    if column.values or column.one_of:
+        return _chosen_text(text, column)
+    return _plainly_first(
+        text,
+        lambda one: pl.when(one.str.contains(_PLAIN_TEXT)).then(one),
+        lambda one: _chosen_text(one, column),
+        pl.String(),
+    )
+
+
+def _chosen_text(text: pl.Expr, column: TextColumn) -> pl.Expr:
     import polars as pl
 
     plain = text.str.replace_all(r"\s+", " ")

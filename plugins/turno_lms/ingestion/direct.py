@@ -17,8 +17,8 @@ from turno_lms.domain.states import Disposition
 from turno_lms.ingestion import queries
 from turno_lms.ingestion.columns import rupee_text
 from turno_lms.ingestion.judging import FileToJudge, Written, judge_file, tallies
-from turno_lms.ingestion.staging import copy_text, write_set_aside
-from turno_lms.ingestion.transform import Judged, SetAside
+from turno_lms.ingestion.staging import copy_text, escape, set_aside_text, write_text
+from turno_lms.ingestion.transform import Judged
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ _ORDER = (
 
 @dataclass(frozen=True)
 class _Ready:
-    """A chunk that is judged and written down for COPY."""
+    """A chunk that is judged and written down for two COPYs."""
 
     text: bytes
     references: list[str]
-    set_aside: list[SetAside]
+    set_aside: bytes
 
 
 def load_directly(conn: WarehouseConnection, file: FileToJudge) -> Written | None:
@@ -56,13 +56,13 @@ def load_directly(conn: WarehouseConnection, file: FileToJudge) -> Written | Non
     with conn.transaction():
         conn.execute(queries.FORGET_SET_ASIDE, (row["file_id"],))
         landing = _Landing(conn, file)
-        read, layout_rows = judge_file(file, landing.prepare, landing.write)
+        read = judge_file(file, landing.prepare, landing.write)
         written = tallies(conn.execute(queries.COUNT_SET_ASIDE, (row["file_id"],)).fetchall())
         rejected = written[Disposition.REJECTED]
-        if file.kind.thresholds.halts(rejected.rows, read.rows, rejected.paise):
+        if file.kind.thresholds.halts(rejected.rows, read.rows.rows, rejected.paise):
             raise Rollback
         accepted = tallies(conn.execute(queries.COUNT_ADDED, row).fetchall())[Disposition.ACCEPTED]
-        loaded = Written(read, layout_rows, rejected, written | {Disposition.ACCEPTED: accepted})
+        loaded = Written(read, rejected, written | {Disposition.ACCEPTED: accepted})
     return loaded
 
 
@@ -79,7 +79,7 @@ class _Landing:
         """All that needs no connection: it is done while the chunk before is written."""
         rows = judged.accepted if self._mandates is None else _with_loans(judged.accepted, self._mandates)
         references = rows["payment_id"].drop_nulls().to_list() if self._has_history else []
-        return _Ready(_copy_text(rows, self._row), references, judged.set_aside)
+        return _Ready(_copy_text(rows, self._row), references, set_aside_text(self._row, judged.set_aside))
 
     def write(self, ready: _Ready) -> None:
         """Copy one chunk. Raises Rollback if one of its references is loaded already."""
@@ -87,9 +87,8 @@ class _Landing:
             asked = {**self._row, "references": ready.references}
             if self._conn.execute(queries.ANY_REFERENCE_LOADED, asked).fetchone() is not None:
                 raise Rollback
-        with self._conn.cursor() as cursor, cursor.copy(queries.COPY_PAYMENTS) as copy:
-            copy.write(ready.text)
-        write_set_aside(self._conn, self._row, ready.set_aside)
+        write_text(self._conn, queries.COPY_PAYMENTS, ready.text)
+        write_text(self._conn, queries.COPY_SET_ASIDE, ready.set_aside)
 
 
 def _mandates(conn: WarehouseConnection, row: Row) -> pl.DataFrame:
@@ -119,5 +118,5 @@ def _with_loans(rows: pl.DataFrame, mandates: pl.DataFrame) -> pl.DataFrame:
 def _copy_text(rows: pl.DataFrame, row: Row) -> bytes:
     import polars as pl
 
-    constants = (pl.lit(str(row[source])).alias(name) for name, source in _OF_THE_FILE.items())
+    constants = (pl.lit(escape(str(row[source]))).alias(name) for name, source in _OF_THE_FILE.items())
     return copy_text(rows.with_columns(rupee_text("amount"), rupee_text("charge"), *constants), _ORDER)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _REFERENCE = ("_reference_a", "_reference_b")
+_DIGESTS = (*_REFERENCE, "_content")
 
 _IN_FILE = Verdict(Disposition.DUPLICATE, RowReason.DUPLICATE_IN_FILE, "references.in_file", "payment_id")
 _EARLIER = Verdict(
@@ -59,7 +60,8 @@ def repeats_earlier_version(
 def _message(reference: str, where: str, same_payment: bool) -> str:
     if same_payment:
         return f"reference {reference} stands in {where} already, for the same loan, date and amount"
-    return f"reference {reference} stands in {where} for another loan, date or amount: ask the lender which is right"
+    other = "another loan, date or amount, or one of the two is a reversal"
+    return f"reference {reference} stands in {where} for {other}: ask the lender which is right"
 
 
 class SeenReferences:
@@ -72,7 +74,7 @@ class SeenReferences:
     def __init__(self) -> None:
         import polars as pl
 
-        hashes = dict.fromkeys((*_REFERENCE, "_content"), pl.UInt64)
+        hashes = dict.fromkeys(_DIGESTS, pl.UInt64)
         self._firsts = pl.DataFrame(schema={**hashes, "first_row": pl.Int32})
 
     def split(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -83,19 +85,33 @@ class SeenReferences:
         """
         import polars as pl
 
-        referenced = rows.filter(pl.col("payment_id").is_not_null()).with_columns(*_digests())
-        mine = referenced.select(*_REFERENCE, "_content", pl.col("row_number").alias("first_row"))
+        referenced = rows.lazy().filter(pl.col("payment_id").is_not_null()).with_columns(_digests()).collect()
+        mine = referenced.select(*_DIGESTS, pl.col("row_number").alias("first_row"))
         known = self._firsts.filter(pl.col(_REFERENCE[0]).is_in(mine[_REFERENCE[0]].implode()))
-        firsts = pl.concat([known, mine]).unique(subset=_REFERENCE, keep="first", maintain_order=True)
-        compared = referenced.join(firsts, on=_REFERENCE, how="left", suffix="_first", maintain_order="left")
+        # half a digest that stands nowhere else settles a row: only the few others are compared
+        open_question = pl.col(_REFERENCE[0]).is_duplicated() | pl.col(_REFERENCE[0]).is_in(
+            known[_REFERENCE[0]].implode()
+        )
+        firsts = pl.concat([known, mine.filter(open_question)]).unique(
+            subset=_REFERENCE, keep="first", maintain_order=True
+        )
+        compared = referenced.filter(open_question).join(
+            firsts, on=_REFERENCE, how="left", suffix="_first", maintain_order="left"
+        )
         repeated = compared.filter(pl.col("first_row") != pl.col("row_number")).select(
             *rows.columns, "first_row", (pl.col("_content") == pl.col("_content_first")).alias("same_payment")
         )
-        new = firsts.join(known, on=_REFERENCE, how="anti")
+        is_repeated = pl.col("row_number").is_in(repeated["row_number"].implode())
+        new = mine.filter(~pl.col("first_row").is_in(repeated["row_number"].implode()))
         self._firsts = pl.concat([self._firsts, new], rechunk=False)
-        return rows.join(
-            repeated.select("row_number"), on="row_number", how="anti", maintain_order="left"
-        ), repeated
+        return rows.filter(~is_repeated), repeated
+
+
+def _is_reversal() -> pl.Expr:
+    """What takes a payment back says all the same about it, and is not that payment again."""
+    import polars as pl
+
+    return pl.col("status").eq_missing(pl.lit("reversed")).cast(pl.String)
 
 
 def _digests() -> list[pl.Expr]:
@@ -103,7 +119,11 @@ def _digests() -> list[pl.Expr]:
 
     reference = pl.col("payment_id")
     payment = pl.concat_str(
-        pl.coalesce("umrn", "loan_id"), pl.col("date").cast(pl.String), "amount", separator="|"
+        pl.coalesce("umrn", "loan_id"),
+        pl.col("date").cast(pl.String),
+        "amount",
+        _is_reversal(),
+        separator="|",
     )
     return [
         reference.hash(seed=0).alias(_REFERENCE[0]),

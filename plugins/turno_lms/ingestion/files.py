@@ -17,6 +17,7 @@ class ObjectStore(Protocol):
     def get_object(self, **kwargs: Any) -> dict[str, Any]: ...  # noqa: D102
     def head_object(self, **kwargs: Any) -> dict[str, Any]: ...  # noqa: D102
     def put_object(self, **kwargs: Any) -> dict[str, Any]: ...  # noqa: D102
+    def copy_object(self, **kwargs: Any) -> dict[str, Any]: ...  # noqa: D102
     def upload_file(self, **kwargs: Any) -> None: ...  # noqa: D102
 
 

@@ -80,20 +80,22 @@ class FrameBuilder:
         import polars as pl
 
         mapped = self._kind.mapped
-        frame = frame.with_columns(
-            self._given(name, column) for name, column in mapped.items() if _is_given(column)
-        )
-        frame = self._typed(frame, {name: column for name, column in mapped.items() if not column.first_of})
+        given = {name: column for name, column in mapped.items() if _is_given(column)}
         choosing = {name: column for name, column in mapped.items() if column.first_of}
+        # lazily: polars then works out once what several expressions have in common
+        rows = frame.lazy().with_columns(self._given(name, column) for name, column in given.items())
+        rows = self._typed(rows, {name: column for name, column in mapped.items() if name not in choosing})
         if choosing:
             firsts = (pl.coalesce(column.first_of).alias(name) for name, column in choosing.items())
-            frame = self._typed(frame.with_columns(firsts), choosing)
+            rows = self._typed(rows.with_columns(firsts), choosing)
         for name, formula in self._kind.formulas.items():
-            frame = frame.with_columns(computed(formula).alias(name))
-        unmapped = [name for name in PAYMENT_COLUMNS if name not in frame.columns]
-        return frame.with_columns(
+            rows = rows.with_columns(computed(formula).alias(name))
+        unmapped = [
+            name for name in PAYMENT_COLUMNS if name not in mapped and name not in self._kind.formulas
+        ]
+        return rows.with_columns(
             pl.lit(None, dtype=pl.Int64 if name == "charge" else pl.String).alias(name) for name in unmapped
-        )
+        ).collect()
 
     def _given(self, name: str, column: AnyColumn) -> pl.Expr:
         """The same text on every row: a constant of the mapping, or a value that stands once in the file."""
@@ -102,18 +104,20 @@ class FrameBuilder:
         text = self._file_values[column.file_value] if column.file_value else _constant(column)
         return columns.cell_text(pl.lit(text, dtype=pl.String)).alias(name)
 
-    def _typed(self, frame: pl.DataFrame, mapped: Mapping[str, AnyColumn]) -> pl.DataFrame:
+    def _typed(self, rows: pl.LazyFrame, mapped: Mapping[str, AnyColumn]) -> pl.LazyFrame:
         """The columns' texts, the parts taken out of them, and their values."""
-        frame = frame.with_columns(
-            columns.written(name, column).alias(f"text:{name}") for name, column in mapped.items()
+        rows = rows.with_columns(
+            columns.written(name, self._kind.blanks[name]).alias(f"text:{name}") for name in mapped
         )
         parted = {name: column for name, column in mapped.items() if columns.has_part(name, column)}
-        frame = frame.with_columns(
-            columns.part(f"text:{name}", column, is_reference=name in REFERENCES).alias(f"part:{name}")
+        rows = rows.with_columns(
+            columns.part(
+                f"text:{name}", column, is_reference=name in REFERENCES, blanks=self._kind.blanks[name]
+            ).alias(f"part:{name}")
             for name, column in parted.items()
         )
         pattern, iso = self._lender.loan_id_pattern, self._typed_cells
-        return frame.with_columns(
+        return rows.with_columns(
             columns.value(
                 f"part:{name}" if name in parted else f"text:{name}",
                 column,

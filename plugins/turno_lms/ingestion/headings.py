@@ -88,7 +88,7 @@ def _not_found(nearest: tuple[int, int, TextRow], kind: FileKind, place: str) ->
         message = (
             f"{place}: row {-number} holds the headings, but lacks {told}. Headings found: {_listed(row)}"
         )
-        return FileRefusedError(FileError.MISSING_COLUMN, f"{message}. {_advice(lacking, row, kind)}")
+        return FileRefusedError(FileError.MISSING_COLUMN, f"{message}. {_advice(lacking, row, kind)}", row)
     message = f"{place}: none of the first {ROWS_TO_SEARCH} rows holds the headings {told}"
     nearest_row = f"; row {-number} comes nearest with {_listed(row)}" if found else ""
     return FileRefusedError(

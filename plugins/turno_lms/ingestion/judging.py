@@ -13,6 +13,7 @@ from turno_lms.domain.states import Disposition, FileError
 from turno_lms.ingestion import queries, versions
 from turno_lms.ingestion.ahead import one_ahead
 from turno_lms.ingestion.control_totals import check_control_totals
+from turno_lms.ingestion.drift import LastFile, check_drift, headings_to_keep, since
 from turno_lms.ingestion.duplicates import repeats_earlier_file, repeats_earlier_version
 from turno_lms.ingestion.readers import open_table
 from turno_lms.ingestion.refusals import FileRefusedError
@@ -33,14 +34,24 @@ class FileToJudge:
     kind: FileKind
     path: Path
     row: Row
+    last: LastFile | None = None
+    """The file whose headings it must have; None for a file that was loaded before."""
+
+
+@dataclass(frozen=True)
+class FileRead:
+    """What a file held, counted before judgement."""
+
+    rows: Tally
+    layout_rows: int
+    headings: list[str] | None
 
 
 @dataclass(frozen=True)
 class Written:
     """What a file brought: its rows before judgement, and what PostgreSQL says was written, by disposition."""
 
-    read: Tally
-    layout_rows: int
+    read: FileRead
     rejected_at_first: Tally
     """What the thresholds are held against: the rejects before anything is compared with earlier files."""
     by_disposition: dict[Disposition, Tally]
@@ -48,20 +59,21 @@ class Written:
 
 def stage_file(
     conn: WarehouseConnection, file: FileToJudge, aside: LiteralString = queries.COPY_SET_ASIDE
-) -> tuple[Tally, int]:
+) -> FileRead:
     """Judge every chunk and write it to the staging tables: see `judge_file`."""
     return judge_file(file, lambda judged: judged, lambda judged: stage(conn, file.row, judged, aside))
 
 
 def judge_file(
     file: FileToJudge, prepare: Callable[[Judged], Ready], write: Callable[[Ready], None]
-) -> tuple[Tally, int]:
-    """Judge every chunk and write it; returns what was read, before judgement, and the number of layout rows.
+) -> FileRead:
+    """Judge every chunk and write it; returns what was read.
 
     Each chunk is read, judged and prepared in another thread while the one before it is written. Raises
-    FileRefusedError for a file that cannot be read, whose rows do not add up, or not to its own control totals.
+    FileRefusedError for a file that cannot be read, whose headings changed, or whose rows do not add up, or not to its
+    own control totals.
     """
-    name, table = file.row["key"], open_table(file.path, file.kind, file.row["key"])
+    name, table = file.row["key"], _open(file)
     transform = Transform(file.lender, file.kind, table.headings)
     read, filtered, layout_rows, file_rows = Tally(), Tally(), 0, 0
     for rows, judged, ready in one_ahead(_prepared(table, transform, prepare)):
@@ -73,7 +85,18 @@ def judge_file(
     if read.rows + layout_rows != file_rows:
         raise does_not_tie(name, f"{file_rows} rows in the file, {read.rows} read and {layout_rows} layout")
     check_control_totals(file.kind, table.headings.values, read, filtered, name)
-    return read, layout_rows
+    return FileRead(read, layout_rows, headings_to_keep(table.headings, file.kind))
+
+
+def _open(file: FileToJudge) -> Table:
+    """The file's table, whose headings are those of the last file."""
+    name = file.row["key"]
+    try:
+        table = open_table(file.path, file.kind, name)
+    except FileRefusedError as refusal:
+        raise since(refusal, file.last) from refusal
+    check_drift(table.headings, file.last, file.kind, file.row["kind"], name)
+    return table
 
 
 def _prepared(

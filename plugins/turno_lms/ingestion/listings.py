@@ -42,6 +42,11 @@ where file_id = %s
 order by replay_id
 """
 
+REJECT_COLUMNS = (
+    "reject_id", "lender", "file_id", "row_number", "reason_code", "fate", "rupees", "message", "raw_text",
+)  # fmt: skip
+"""Of a rejected row, what its lender may see."""
+
 _REJECTS = """
 select
     reject_id, lender, file_id, row_number, reason_code, fate, fate_by, fate_reason,

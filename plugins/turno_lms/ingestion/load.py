@@ -6,6 +6,7 @@ even if the key was overwritten meanwhile. A version that replaces an earlier on
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,6 +18,7 @@ from turno_lms.ingestion.archive import archive, stands_under_key
 from turno_lms.ingestion.direct import load_directly
 from turno_lms.ingestion.files import LenderFile, ObjectStore
 from turno_lms.ingestion.judging import (
+    FileRead,
     FileToJudge,
     Written,
     add_payments,
@@ -79,7 +81,8 @@ class _Load:
             row = archive(self._conn, self._s3, row, path)
             with self._conn.transaction():
                 self._prepare()
-                return self._load_archived(FileToJudge(self._lender, kind, path, row))
+                last = log.last_file(self._conn, row)
+                return self._load_archived(FileToJudge(self._lender, kind, path, row, last))
 
     def _kind(self) -> FileKind:
         kind = self._lender.files.get(self._file.kind or "")
@@ -100,7 +103,7 @@ class _Load:
         """Everything a file brings, in the caller's transaction. Raises FileRefusedError, and nothing is left of it."""
         row, earlier = file.row, self._earlier(file.kind, file.row)
         if row["state"] == FileState.SUPERSEDED:
-            rejudge(self._conn, file, earlier, self._run)
+            rejudge(self._conn, replace(file, last=None), earlier, self._run)
             return self._supersede(log.read(self._conn, row["file_id"]), earlier)
         same = log.same_content(self._conn, row)
         if same is None:
@@ -131,25 +134,28 @@ class _Load:
     def _load_staged(self, file: FileToJudge, earlier: list[int]) -> Row:
         conn, row, file_id = self._conn, file.row, file.row["file_id"]
         open_staging(conn, row)
-        read, layout_rows = stage_file(conn, file)
+        read = stage_file(conn, file)
         aside = tallies(conn.execute(queries.COUNT_SET_ASIDE, (file_id,)).fetchall())
         rejected = aside[Disposition.REJECTED]
-        if file.kind.thresholds.halts(rejected.rows, read.rows, rejected.paise):
-            return _halt(conn, file.kind, row, _counts(read, layout_rows) | _by_disposition(aside))
+        if file.kind.thresholds.halts(rejected.rows, read.rows.rows, rejected.paise):
+            return _halt(conn, file.kind, row, _counts(read) | _by_disposition(aside))
         find_repeated(conn, row, earlier)
         set_repeated_aside(conn, file)
         set_aside = conn.execute(queries.COUNT_SET_ASIDE, (file_id,)).fetchall()
         written = tallies([*set_aside, add_payments(conn, row)])
-        return self._finish(file, earlier, Written(read, layout_rows, rejected, written))
+        return self._finish(file, earlier, Written(read, rejected, written))
 
     def _finish(self, file: FileToJudge, earlier: list[int], done: Written) -> Row:
         """Check what was written against what was read, and close the version."""
-        key = file.row["key"]
-        check_tie(done.read, done.by_disposition, key)
-        state = FileState.LOADED if done.read.rows else FileState.LOADED_EMPTY
-        counts = _counts(done.read, done.layout_rows) | _by_disposition(done.by_disposition)
-        warning = _warning(file.kind, key, done.rejected_at_first, done.read)
-        row = log.move(self._conn, file.row["file_id"], state, superseded_by=None, warning=warning, **counts)
+        key, rows = file.row["key"], done.read.rows
+        check_tie(rows, done.by_disposition, key)
+        state = FileState.LOADED if rows.rows else FileState.LOADED_EMPTY
+        found = _counts(done.read) | _by_disposition(done.by_disposition)
+        told = {
+            "warning": _warning(file.kind, key, done.rejected_at_first, rows),
+            "headings": done.read.headings,
+        }
+        row = log.move(self._conn, file.row["file_id"], state, superseded_by=None, **told, **found)
         return self._supersede(row, earlier)
 
     def _supersede(self, row: Row, earlier: list[int]) -> Row:
@@ -165,12 +171,12 @@ class _Load:
         return log.note(self._conn, row["file_id"], rows_superseded=done.rows, paise_superseded=done.paise)
 
 
-def _counts(read: Tally, layout_rows: int) -> dict[str, int]:
+def _counts(read: FileRead) -> dict[str, int]:
     return {
-        "rows_layout": layout_rows,
-        "rows_read": read.rows,
-        "rows_amount_unreadable": read.unreadable,
-        "paise_read": read.paise,
+        "rows_layout": read.layout_rows,
+        "rows_read": read.rows.rows,
+        "rows_amount_unreadable": read.rows.unreadable,
+        "paise_read": read.rows.paise,
     }
 
 

@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import FileError, FileState, advance
 from turno_lms.ingestion import queries
+from turno_lms.ingestion.drift import LastFile
 from turno_lms.ingestion.files import LenderFile
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.warehouse.connection import Row, WarehouseConnection
@@ -93,6 +94,12 @@ def same_content(conn: WarehouseConnection, row: Row) -> Row | None:
     if same is None:
         return None
     return move(conn, row["file_id"], FileState.SAME_CONTENT, same_content_as=same["file_id"])
+
+
+def last_file(conn: WarehouseConnection, row: Row) -> LastFile | None:
+    """The file of the same kind that was loaded last, if it had headings; other than that of the row."""
+    last = conn.execute(queries.LAST_HEADINGS, row).fetchone()
+    return None if last is None else LastFile(last["key"], tuple(last["headings"]))
 
 
 def _attempt(conn: WarehouseConnection, row: Row, work: Callable[[Row], Row]) -> Row:

@@ -49,7 +49,11 @@ def preview(lender: Lender, kind_name: str, sample: Path, umrn_master: Path | No
     lists what only a warehouse can tell. A refused sample has no rows and says why.
     """
     mandates = _mandates(umrn_master) if umrn_master else MandateHistory()
-    unchecked = ["references of earlier files", *([] if umrn_master else ["loans of UMRNs"])]
+    unchecked = [
+        "references of earlier files",
+        "headings of the last file",
+        *([] if umrn_master else ["loans of UMRNs"]),
+    ]
     base = {
         "sample": sample.name,
         "lender": lender.slug,

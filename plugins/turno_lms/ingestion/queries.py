@@ -48,6 +48,15 @@ order by file_id
 limit 1
 """
 
+LAST_HEADINGS = """
+select key, headings from raw.raw_s3_file_processing_log
+where
+    lender = %(lender)s and kind = %(kind)s and file_id <> %(file_id)s and headings is not null
+    and state in ('loaded', 'loaded_empty', 'superseded')
+order by finished_at desc nulls last, file_id desc
+limit 1
+"""
+
 KNOWN_VERSIONS = """
 select key, etag from raw.raw_s3_file_processing_log
 where bucket = %(bucket)s and key = any(%(keys)s) and state not in ('received', 'archived', 'failed', 'superseded')
@@ -113,7 +122,9 @@ select
     staged.row_number, staged.payment_id, staged.amount, earlier.source_file, earlier._file_id as first_file,
     earlier._row_number as first_row, earlier.amount as first_amount, earlier.date as first_date,
     earlier.amount = staged.amount and earlier.date = staged.date
-    and coalesce(earlier._umrn, earlier.loan_id) = coalesce(staged.umrn, staged.loan_id) as same_payment,
+    and coalesce(earlier._umrn, earlier.loan_id) = coalesce(staged.umrn, staged.loan_id)
+    and (earlier.status is not distinct from 'reversed') = (staged.status is not distinct from 'reversed')
+    as same_payment,
     true as by_reference
 from staged_payment as staged
 inner join raw.raw_payment_file as earlier

@@ -94,13 +94,13 @@ def rejudge(conn: WarehouseConnection, file: FileToJudge, earlier: list[int], ru
     }
     file = replace(file, row=row)
     open_trial(conn)
-    read, layout_rows = stage_file(conn, file, queries.COPY_JUDGED_ASIDE)
-    _check_threshold(conn, file.kind, read, row["key"])
+    read = stage_file(conn, file, queries.COPY_JUDGED_ASIDE)
+    _check_threshold(conn, file.kind, read.rows, row["key"])
     find_repeated(conn, row, earlier)
     set_repeated_aside(conn, file, queries.COPY_JUDGED_ASIDE)
     judged = conn.execute(queries.COUNT_JUDGED_ASIDE).fetchall()
     staged = conn.execute(replay_queries.COUNT_STAGED).fetchall()
-    check_tie(read, tallies([*judged, *staged]), row["key"])
+    check_tie(read.rows, tallies([*judged, *staged]), row["key"])
     before = stored(conn, row)
     conn.execute("analyze judged_aside")
     conn.execute(replay_queries.COMPARE, row)
@@ -108,7 +108,7 @@ def rejudge(conn: WarehouseConnection, file: FileToJudge, earlier: list[int], ru
     told = tuple(conn.execute(replay_queries.READ_CHANGES, (ROWS_TOLD,)).fetchall())
     makes = any(found["change"] not in DIFFERENCES for found in counted)
     if makes or not versions.is_current(row["state"]):
-        _apply(conn, row, run, layout_rows)
+        _apply(conn, row, run, read.layout_rows)
     difference = Difference(
         Fates.of(before),
         Fates.of(stored(conn, row)),

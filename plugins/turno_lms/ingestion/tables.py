@@ -64,19 +64,29 @@ class Chunk(ABC):
         """The cells of the widest row."""
         return int(self.widths().max() or 0)  # type: ignore[arg-type]  # a whole number
 
-    def runs_over(self, width: int) -> list[bool]:
+    def runs_over(self, width: int) -> pl.Series:
         """Whether each row holds text beyond its first `width` cells."""
-        wide = (self.widths() > width).to_list()
-        return [
-            over and any(map(str.strip, self.row(number)[width:]))
-            for number, over in enumerate(wide, start=self.first_row)
-        ]
+        import polars as pl
+
+        wide = self.widths() > width
+        if not wide.any():
+            return wide
+        rows = enumerate(wide.to_list(), start=self.first_row)
+        return pl.Series([over and any(map(str.strip, self.row(number)[width:])) for number, over in rows])
 
     def raw_text(self, number: int) -> str:
         """A row as delimited text, for a person; a NUL, which PostgreSQL cannot store, shows as its symbol."""
-        buffer = io.StringIO()
-        csv.writer(buffer, delimiter=self.delimiter, lineterminator="").writerow(self.row(number))
-        return storable(buffer.getvalue())
+        return _delimited(self.row(number), self.delimiter)
+
+    def raw_texts(self, numbers: Sequence[int]) -> list[str]:
+        """`raw_text` of each of the rows with these physical numbers."""
+        return [self.raw_text(number) for number in numbers]
+
+
+def _delimited(row: TextRow, delimiter: str) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter, lineterminator="").writerow(row)
+    return storable(buffer.getvalue())
 
 
 class RowsChunk(Chunk):
@@ -133,6 +143,11 @@ class FrameChunk(Chunk):
     def row(self, number: int) -> TextRow:
         """See Chunk."""
         return [cell or "" for cell in self._frame.row(number - self.first_row)]
+
+    def raw_texts(self, numbers: Sequence[int]) -> list[str]:
+        """See Chunk."""
+        rows = self._frame[[number - self.first_row for number in numbers]].rows()
+        return [_delimited([cell or "" for cell in row], self.delimiter) for row in rows]
 
     @property
     def rows(self) -> list[TextRow]:

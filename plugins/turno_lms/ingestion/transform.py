@@ -86,7 +86,7 @@ class Transform:
 
         frame, layout_rows = self._builder.build(chunk)
         read = Tally(frame.height, int(frame["amount"].sum()), frame["amount"].null_count())
-        frame = frame.with_columns(self._verdict.alias("_verdict"))
+        frame = frame.lazy().with_columns(self._verdict.alias("_verdict")).collect()
         accepted, repeated = self._seen.split(frame.filter(pl.col("_verdict").is_null()))
         failed = frame.filter(pl.col("_verdict").is_not_null())
         set_aside = [*self._failed(failed, chunk), *self._repeated(repeated, chunk)]
@@ -97,19 +97,22 @@ class Transform:
         return self._builder.with_remarks(accepted).select("row_number", *PAYMENT_COLUMNS)
 
     def _failed(self, rows: pl.DataFrame, chunk: Chunk) -> Iterator[SetAside]:
-        for row in rows.iter_rows(named=True):
+        for row, text in _with_texts(rows, chunk):
             verdict = self._verdicts[row["_verdict"]]
-            message = self._explainer.message(verdict, row, len(chunk.row(row["row_number"])))
-            yield self._set_aside(row, chunk, verdict, message)
+            cells = len(chunk.row(row["row_number"])) if verdict.field is None else 0
+            yield _set_aside(row, text, verdict, self._explainer.message(verdict, row, cells))
 
     def _repeated(self, rows: pl.DataFrame, chunk: Chunk) -> Iterator[SetAside]:
-        for row in rows.iter_rows(named=True):
+        for row, text in _with_texts(rows, chunk):
             verdict, message = repeats_row(
                 row["payment_id"], row["first_row"], same_payment=row["same_payment"]
             )
-            yield self._set_aside(row, chunk, verdict, message)
+            yield _set_aside(row, text, verdict, message)
 
-    def _set_aside(self, row: dict[str, Any], chunk: Chunk, verdict: Verdict, message: str) -> SetAside:
-        number = row["row_number"]
-        text = chunk.raw_text(number)
-        return SetAside(number, verdict, message, row["amount"], text, row["loan_id"], row["date"])
+
+def _with_texts(rows: pl.DataFrame, chunk: Chunk) -> Iterator[tuple[dict[str, Any], str]]:
+    return zip(rows.iter_rows(named=True), chunk.raw_texts(rows["row_number"].to_list()), strict=True)
+
+
+def _set_aside(row: dict[str, Any], text: str, verdict: Verdict, message: str) -> SetAside:
+    return SetAside(row["row_number"], verdict, message, row["amount"], text, row["loan_id"], row["date"])

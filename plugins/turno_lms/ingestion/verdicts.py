@@ -137,7 +137,10 @@ class Explainer:
         self._headed = headed
 
     def message(self, verdict: Verdict, row: Mapping[str, Any], cells: int) -> str:
-        """One sentence on `row` (values and texts by column) which has `cells` cells in the file."""
+        """One sentence on `row` (values and texts by column).
+
+        `cells`, how many it has in the file, counts where no field is at fault.
+        """
         if verdict.field is None:
             return self._shape(verdict, cells)
         name = verdict.field

@@ -28,7 +28,8 @@ limit 1
 _UNMATCHED = """
 waiting as (
     select
-        staged.*, coalesce(staged.umrn, staged.loan_id) as address, coalesce(staged.sub_reference_id, '') as bank
+        staged.*, coalesce(staged.umrn, staged.loan_id) as address, coalesce(staged.sub_reference_id, '') as bank,
+        staged.status is not distinct from 'reversed' as is_reversal
     from staged_payment as staged
     where
         not exists (select from repeated_payment as repeated where repeated.row_number = staged.row_number)
@@ -41,6 +42,7 @@ waiting as (
 earlier as (
     select
         loaded.*, coalesce(loaded._umrn, loaded.loan_id) as address, coalesce(loaded.sub_reference_id, '') as bank,
+        loaded.status is not distinct from 'reversed' as is_reversal,
         exists (
             select from repeated_payment as repeated
             where repeated.first_file = loaded._file_id and repeated.first_row = loaded._row_number
@@ -94,7 +96,7 @@ def _pair(columns: str, waiting: str, earlier: str, same_payment: str, condition
     )
 
 
-_PAYMENT = "address, amount, date"
+_PAYMENT = "address, amount, date, is_reversal"
 # a bank's reference that both rows carry and that differs tells them apart
 _NOT_TOLD_APART = "where '' in (waiting.bank, earlier.bank) or waiting.bank = earlier.bank"
 

@@ -26,6 +26,11 @@ STANDARD_TYPES = {
 }  # fmt: skip
 """The standard columns a mapping can fill, each with the one type it may have."""
 REFERENCES = ("payment_id", "sub_reference_id")
+BLANK_REFERENCES = (
+    "NA", "N/A", "N.A.", "#N/A", "N A", "NULL", "(NULL)", "NIL", "NONE", "BLANK", "NAN", "UNDEFINED", "NOT AVAILABLE",
+    "NOT APPLICABLE", "TBD", "-", "--", "---", ".", "_", "?", "0", "00", "000", "0000",
+)  # fmt: skip
+"""What a reference never is: two rows without a reference are not the same payment. Case is ignored."""
 _SOURCES = ("heading", "position", "file_value", "first_of", "constant")
 
 
@@ -51,7 +56,7 @@ class Column(Part):
     file_value: Name | None = None
     first_of: Annotated[tuple[Name, ...], Field(strict=False, max_length=10)] = ()
     blanks: Texts = ()
-    """Placeholders that mean nothing, such as NIL and -; case is ignored."""
+    """Placeholders that mean nothing, such as NIL and -; case is ignored. In a reference BLANK_REFERENCES are, too."""
     json_key: KeyPath | None = Field(default=None, alias="json")
     """The key, dotted where it lies deeper, of a cell that holds a JSON object."""
     split: Split | None = None

@@ -17,12 +17,15 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 from turno_lms.domain.money import AmountError, rupees
 from turno_lms.domain.names import check_slug
 from turno_lms.lenders.columns import (
+    BLANK_REFERENCES,
+    REFERENCES,
     STANDARD_TYPES,
     AnyColumn,
     HelperColumn,
     KeyPath,
     StandardColumns,
     TextColumn,
+    Texts,
 )
 from turno_lms.lenders.expressions import Formula, FormulaError, amounts_in, parse_formula
 from turno_lms.lenders.filters import COMPARISONS, Comparison, Filter
@@ -174,6 +177,8 @@ class FileKind(Part):
     same_name: Literal["corrects", "adds"] = "corrects"
     """What new content under a known key is: the corrected file, or (a lender that reuses names) another file."""
     expected: Expected | None = None
+    ignored_headings: Texts = ()
+    """Headings that are not mapped and may come and go. Any other that does refuses the file."""
 
     @field_validator("schedule")
     @classmethod
@@ -223,6 +228,16 @@ class FileKind(Part):
     def headed(self) -> dict[str, AnyColumn]:
         """The mapped columns that stand under a heading of the file."""
         return {name: column for name, column in self.mapped.items() if column.heading}
+
+    @cached_property
+    def blanks(self) -> dict[str, frozenset[str]]:
+        """What counts as nothing in each column, in lower case: in a reference, or what one is taken from, more."""
+        chosen = {part for name in REFERENCES if name in self.mapped for part in self.mapped[name].first_of}
+        texts = {
+            name: (*column.blanks, *(BLANK_REFERENCES if name in chosen.union(REFERENCES) else ()))
+            for name, column in self.mapped.items()
+        }
+        return {name: frozenset(map(str.lower, blanks)) for name, blanks in texts.items()}
 
     @cached_property
     def formulas(self) -> dict[str, Formula]:

@@ -17,7 +17,7 @@ from turno_lms.domain.dates import IST
 
 OWNER = "turno-lms"
 START = datetime(2026, 1, 1, tzinfo=IST)
-"""The first date for which a backfill may be asked. No DAG catches up by itself."""
+"""The clock makes no run before it. No DAG catches up by itself; a backfill may ask for any days."""
 
 
 class Tag(StrEnum):
@@ -41,6 +41,7 @@ class Pool(StrEnum):
     FINERACT_READ = "fineract_read"
     DBT = "dbt"
     WAREHOUSE_HEAVY = "warehouse_heavy"
+    FILE_WAIT = "file_wait"
 
 
 SHORT = timedelta(minutes=5)

@@ -8,18 +8,23 @@ from typing import Annotated
 
 import typer
 
+from turno_lms.domain.money import paise_to_rupees
 from turno_lms.domain.runs import RunContext
+from turno_lms.domain.states import Disposition
 from turno_lms.ingestion import listings, replay, superseded
-from turno_lms.ingestion.files import ObjectStore
+from turno_lms.ingestion.files import LenderFile, ObjectStore, describe_file, find_new_files, places_of
 from turno_lms.ingestion.hand_in import HandInError, hand_in, place_named
+from turno_lms.ingestion.load import ingest_file
+from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.rejects import Correction, RejectError, discard, fix, lender_of
+from turno_lms.ingestion.spreadsheets import write_rows
 from turno_lms.lenders import mapping_versions
 from turno_lms.lenders.registry import load_lenders
 from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration.connections import bucket, s3_client
 from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
 
-files = typer.Typer(no_args_is_help=True, help="Lender files: what became of them, replay, hand in.")
+files = typer.Typer(no_args_is_help=True, help="Lender files: what became of them, load, replay, hand in.")
 rejects = typer.Typer(no_args_is_help=True, help="Rejected rows of lender files: look, correct, discard.")
 umrn = typer.Typer(no_args_is_help=True, help="The UMRN master: which loan a mandate pays for, and when.")
 
@@ -55,6 +60,36 @@ def show_file(file: Annotated[str, typer.Argument(help="File id, or key (all its
                     typer.echo(f"{name:<24}{value}")
             _print(listings.reasons(conn, row["file_id"]), indent="  ")
             _print(listings.replays(conn, row["file_id"]), indent="  replay: ")
+
+
+@files.command("load")
+def load_files(
+    *,
+    lender: Annotated[str, typer.Option("--lender", help="Slug of the lender.")],
+    key: Annotated[str | None, typer.Option(help="One file, even if it was refused before.")] = None,
+    actor: Actor,
+) -> None:
+    """Load a lender's new files here and now, as its DAG does. A file that is loaded already is left alone.
+
+    The warehouse is not told: build_warehouse takes the rows with its next run.
+    """
+    reports, refused = [], 0
+    with connect() as conn:
+        for file in _files_to_load(conn, _lender(lender), key):
+            try:
+                reports.append(ingest_file(conn, _s3(), _lender(lender), file, _run("load", actor)))
+            except FileRefusedError as refusal:
+                typer.echo(str(refusal), err=True)
+                refused += 1
+    _print(
+        {"file_id": report.file_id, "key": report.key, "state": report.state}
+        | {f"rows_{fate}": getattr(report, f"rows_{fate}") for fate in ("read", *Disposition)}
+        | {"rupees_accepted": paise_to_rupees(report.paise_accepted or 0)}
+        for report in reports
+    )
+    typer.echo(f"load files={len(reports)} refused={refused}")
+    if refused:
+        raise typer.Exit(1)
 
 
 @files.command("mappings")
@@ -137,16 +172,22 @@ def hand_in_file(
 
 @rejects.command("list")
 def list_rejects(
+    *,
     lender: LenderName = None,
     file_id: Annotated[int | None, typer.Option("--file", help="Only of this file id.")] = None,
     reason: Annotated[str | None, typer.Option(help="Only with this reason code.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The settled ones too.")] = False,
     limit: Limit = 50,
+    csv: Annotated[Path | None, typer.Option(help="Write them to this CSV, for the lender.")] = None,
 ) -> None:
     """Rejected rows that wait for a person."""
     wanted = {"lender": lender, "file_id": file_id, "reason": reason, "all": everything, "limit": limit}
     with connect() as conn:
-        _print(listings.rejects(conn, **wanted))
+        found = listings.rejects(conn, **wanted)
+    if csv is None:
+        _print(found)
+        return
+    typer.echo(f"rejects written={write_rows(csv, found, listings.REJECT_COLUMNS)} file={csv}")
 
 
 @rejects.command("fix")
@@ -238,6 +279,15 @@ def _lender(slug: str) -> Lender:
     if found is None:
         raise typer.BadParameter(f"there is no lender {slug}")
     return found
+
+
+def _files_to_load(conn: WarehouseConnection, lender: Lender, key: str | None) -> list[LenderFile]:
+    if key is None:
+        return find_new_files(conn, _s3(), bucket(), lender)
+    if not any(place.covers(key) for place in places_of(lender)):
+        expected = ", ".join(f"{place.prefix}{place.pattern}" for place in places_of(lender))
+        raise typer.BadParameter(f"{key} is no file of {lender.slug}, whose files are {expected}")
+    return [describe_file(_s3(), bucket(), lender, key)]
 
 
 def _mapping(conn: WarehouseConnection, slug: str, version: str | None) -> Lender:

@@ -12,7 +12,7 @@ from turno_lms.ingestion.sensors import NewFileSensor
 from turno_lms.lenders.registry import load_lender, mappings_directory, read_lenders
 from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration.connections import S3_CONN_ID, bucket, s3_client
-from turno_lms.orchestration.defaults import longest_gap
+from turno_lms.orchestration.defaults import Pool, longest_gap
 from turno_lms.orchestration.runs import current_run, label_task, text_param
 from turno_lms.warehouse.connection import connect
 
@@ -62,6 +62,7 @@ def wait_for_new_file(places: Sequence[FilePlace], *crons: str) -> NewFileSensor
         poke_interval=60,
         timeout=longest_gap(*crons),
         soft_fail=True,
+        pool=Pool.FILE_WAIT,  # lenders share a schedule: their sensors are not to start all at once
     )
 
 

@@ -55,8 +55,11 @@ class TextFile:
                 yield from self._chunks_of_records(chunk_rows)
                 continue
             first, self._number = self._number + 1, self._number + len(plain)
-            for start in range(0, len(plain), chunk_rows):
-                yield plain.part(start, chunk_rows, first + start)
+            parts = -(
+                -len(plain) // chunk_rows
+            )  # of equal size: a few rows over would cost as much as a chunk
+            for start in range(0, len(plain), size := -(-len(plain) // parts)):
+                yield plain.part(start, size, first + start)
 
     def _chunks_of_records(self, chunk_rows: int) -> Iterator[Chunk]:
         """The records that begin in the shown block; the last may end in a later one, which is then the shown one."""
@@ -171,9 +174,9 @@ def cut_plainly(block: str, text_format: CsvFormat) -> FrameChunk | None:
     import polars as pl
 
     if "\r" in block:
-        if block.count("\r") != block.count("\r\n"):
-            return None
         block = block.replace("\r\n", "\n")
+        if "\r" in block:
+            return None
     first, _, _ = block.partition("\n")
     width = len(next(csv.reader([first], _dialect(text_format, strict=False)), ()))
     if not 1 < width <= _MAX_PLAIN_WIDTH:  # of a single column, a blank line is no record of one cell

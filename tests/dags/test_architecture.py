@@ -13,7 +13,16 @@ PACKAGE = ROOT / "plugins" / "turno_lms"
 
 BASEMENT = {"domain"}
 SERVICES = BASEMENT | {"warehouse", "fineract", "lenders", "approvals"}
-AREAS = {"gateways", "identity", "ingestion", "los", "payment_links", "posting", "reconciliation", "resolutions"}
+AREAS = {
+    "gateways",
+    "identity",
+    "ingestion",
+    "los",
+    "payment_links",
+    "posting",
+    "reconciliation",
+    "resolutions",
+}
 MAY_IMPORT = {
     "domain": set[str](),
     "warehouse": BASEMENT,

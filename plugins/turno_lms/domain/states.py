@@ -220,6 +220,8 @@ RELEASABLE = frozenset(
     }
 )  # fmt: skip
 """Mismatches that a person may let pass; anything else can only be tried again or dropped."""
+
+
 class LinkState(StrEnum):
     """Life of a payment link (core.core_payment_link)."""
 
@@ -495,7 +497,17 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     LinkState: LINK_TRANSITIONS,
 }
 
-State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState, LosState, LinkState)
+State = TypeVar(
+    "State",
+    FileState,
+    IntentState,
+    ReversalState,
+    ApprovalState,
+    ResolutionState,
+    StepState,
+    LosState,
+    LinkState,
+)
 
 
 def advance(current: State, new: State) -> State:

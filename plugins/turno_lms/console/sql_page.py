@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, LiteralString, cast
+from typing import Any, ClassVar
 
 import psycopg
 from psycopg import sql
@@ -201,7 +201,7 @@ class SqlPage(BaseModelView):
 def query_of(name: str) -> sql.SQL:
     """The query of `sql/<name>.sql`."""
     text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
-    return sql.SQL(cast(LiteralString, text))  # a file of ours, not a caller's text
+    return sql.SQL(text)
 
 
 def read(query: sql.SQL | sql.Composed, values: Sequence[Any] = ()) -> list[Row]:

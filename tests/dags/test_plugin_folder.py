@@ -19,7 +19,7 @@ before = set(sys.modules)
 plugins, errors = _load_plugins_from_plugin_directory(folder)
 files = {name: getattr(sys.modules[name], "__file__", None) or "" for name in set(sys.modules) - before}
 ours = [name for name, file in files.items() if file.startswith(folder)]
-bare = sorted(name for name in ours if not name.startswith("turno_lms."))
+bare = sorted(name for name in ours if name.partition(".")[0] != "turno_lms")
 print(json.dumps({"bare": bare, "plugins": sorted(plugin.name for plugin in plugins), "errors": errors}))
 """
 

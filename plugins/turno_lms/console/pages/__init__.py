@@ -7,8 +7,10 @@ from turno_lms.console.pages.exceptions import Exceptions
 from turno_lms.console.pages.files import Files, Mandates, RejectedRows
 from turno_lms.console.pages.loans import Loans
 from turno_lms.console.pages.los import Submissions
+from turno_lms.console.pages.payment_links import PaymentLinks
 from turno_lms.console.pages.payments import Payments
 from turno_lms.console.pages.posting import Posted, Queue, Switches
+from turno_lms.console.pages.resolutions import Resolutions
 from turno_lms.console.pages.today import Today
 from turno_lms.console.pages.webhooks import DeadLetters, Webhooks
 
@@ -20,6 +22,8 @@ PAGES: list[BaseView] = [
     Exceptions(),
     DropDown("Webhooks", [Webhooks(), DeadLetters()], icon="fa fa-bell", always_open=False),
     Submissions(),
+    PaymentLinks(),
+    Resolutions(),
     DropDown("Audit", [Approvals(), FineractCalls()], icon="fa fa-clipboard-check", always_open=False),
 ]
 

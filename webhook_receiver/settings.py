@@ -15,7 +15,7 @@ import yaml
 GATEWAYS = ("razorpay", "cashfree")
 LOS = "los"
 DEFAULT_WAKE_SECONDS = 5
-DEFAULT_WAKE_DAGS = "razorpay=build_warehouse,cashfree=build_warehouse"
+DEFAULT_WAKE_DAGS = "razorpay=build_warehouse,cashfree=build_warehouse,los=run_los_operations"
 _WAKE = re.compile(r"\s*(?P<kind>[a-z]+)\s*=\s*(?P<dag_id>[A-Za-z0-9_.-]+)\s*")
 _PROJECT = Path(__file__).resolve().parent.parent
 

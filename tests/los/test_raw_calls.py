@@ -62,7 +62,11 @@ def test_a_read_is_answered_at_once_and_on_record(app: WarehouseConnection, clie
     assert '"externalId":"CL1"' in answer["body"]
     assert "Borrower" not in answer["body"]
     (logged,) = app.execute("select * from raw.raw_fineract_api_log where purpose = 'raw_call'").fetchall()
-    assert (logged["method"], logged["path"], logged["dag_run_id"]) == ("GET", "/clients/external-id/CL1", "manual__1")
+    assert (logged["method"], logged["path"], logged["dag_run_id"]) == (
+        "GET",
+        "/clients/external-id/CL1",
+        "manual__1",
+    )
 
 
 def test_a_write_needs_another_persons_leave_and_is_sent_once(
@@ -94,14 +98,18 @@ def test_a_write_needs_another_persons_leave_and_is_sent_once(
     assert "9222222222" not in sent[0]["request"]
 
 
-def test_a_write_to_a_loan_takes_its_lease(app: WarehouseConnection, client: FineractClient, book: LosBook) -> None:
+def test_a_write_to_a_loan_takes_its_lease(
+    app: WarehouseConnection, client: FineractClient, book: LosBook
+) -> None:
     number = book.loan("AXL1")["id"]
     for path in (f"/loans/{number}?command=undodisbursal", "/loans/external-id/AXL1?command=undodisbursal"):
         call = read_call({"method": "POST", "path": path, "body": "{}", "reason": "wrong account"})
         run = RunContext("call_fineract", path, actor="asha")
         approval = ask(app, call, run)
         approvals.decide(app, approval, "ravi", approved=True)
-        app.execute("update core.core_loan_lease set expires_at = now() + interval '1 hour' where loan_id = 'AXL1'")
+        app.execute(
+            "update core.core_loan_lease set expires_at = now() + interval '1 hour' where loan_id = 'AXL1'"
+        )
         with pytest.raises(RawCallError, match="being written to"):
             send(app, client, call, approval, run)
         app.execute("update core.core_loan_lease set expires_at = now() where loan_id = 'AXL1'")
@@ -109,11 +117,17 @@ def test_a_write_to_a_loan_takes_its_lease(app: WarehouseConnection, client: Fin
     assert book.loan("AXL1")["status"]["id"] == 200
 
 
-def test_a_loans_full_state_is_shown_without_personal_data(app: WarehouseConnection, client: FineractClient) -> None:
+def test_a_loans_full_state_is_shown_without_personal_data(
+    app: WarehouseConnection, client: FineractClient
+) -> None:
     state = loan_state(app, client, " axl1 ")
     assert state["fineract"]["status"]["value"] == "Active"
     assert len(state["fineract"]["repaymentSchedule"]["periods"]) == 13
-    assert {each["operation"] for each in state["operations"]} == {"create_loan", "approve_loan", "disburse_loan"}
+    assert {each["operation"] for each in state["operations"]} == {
+        "create_loan",
+        "approve_loan",
+        "disburse_loan",
+    }
     assert {each["purpose"] for each in state["last_calls"]} >= {"approve_loan", "disburse_loan"}
     assert (state["queue"], state["posted"], state["exceptions"], state["lease"]) == ([], [], [], [])
     assert "Borrower" not in str(state)

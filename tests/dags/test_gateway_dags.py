@@ -18,9 +18,13 @@ from turno_lms.warehouse.connection import WarehouseConnection
 _BUILT = """
 create table if not exists base.base_gateway_payment (
     gateway_payment_reference text, gateway text, told_to text, payment_status text, amount_refunded numeric,
-    gateway_order_id text, first_seen_at timestamptz
+    gateway_order_id text, first_seen_at timestamptz, reference_error text
 );
-create table if not exists base.base_razorpay_event (_read_horizon bigint);
+create table if not exists base.base_razorpay_event (
+    lender text, event_key text, body_sha256 text, gateway_payment_reference text, event_role text, refund_id text,
+    is_refund_failed boolean, loan_reference text, reference_resolves text, token_id text, token_umrn text,
+    _read_horizon bigint
+);
 grant select on all tables in schema base to turno_app;
 """
 

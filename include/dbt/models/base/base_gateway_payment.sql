@@ -121,7 +121,10 @@ token as (
     from {{ ref('base_razorpay_event') }} as told
     where
         told.token_umrn is not null
-        and told.token_id in (select event.loan_reference from event where event.reference_resolves = 'token')
+        and exists (
+            select 1 from event
+            where event.reference_resolves = 'token' and event.loan_reference = told.token_id
+        )
     group by told.token_id
 ),
 

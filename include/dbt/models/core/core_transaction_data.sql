@@ -99,22 +99,23 @@ member as (
     left join {{ source('state', 'core_recon_match') }} as recon on identity.native_reference = recon.native_reference
     -- the same money reported once more, as bounced or reversed, by a later row of the lender
     left join lateral (
-        {% for reference in ['bank_reference', 'gateway_payment_reference'] -%}
-        select told.payment_status
-        from {{ ref('core_payment_sighting') }} as told
-        where
-            not told.is_collection
-            and told.payment_status in ('failed', 'refunded', 'charged_back')
-            and told.lender = identity.lender
-            and told.{{ reference }} = coalesce(sighting.{{ reference }}, identity.{{ reference }})
-            and told.stated_loan_id = identity.loan_id
-            and told.amount = identity.amount
-            and (told.seen_at, coalesce(told.file_id, 0), coalesce(told.row_number, 0))
-            > (sighting.seen_at, coalesce(sighting.file_id, 0), coalesce(sighting.row_number, 0))
-        {{ "union all" if not loop.last }}
-        {% endfor %}
-        order by payment_status desc
-        limit 1
+        select max(again.payment_status) as payment_status
+        from (
+            {% for reference in ['bank_reference', 'gateway_payment_reference'] -%}
+            select told.payment_status
+            from {{ ref('core_payment_sighting') }} as told
+            where
+                not told.is_collection
+                and told.payment_status in ('failed', 'refunded', 'charged_back')
+                and told.lender = identity.lender
+                and told.{{ reference }} = coalesce(sighting.{{ reference }}, identity.{{ reference }})
+                and told.stated_loan_id = identity.loan_id
+                and told.amount = identity.amount
+                and (told.seen_at, coalesce(told.file_id, 0), coalesce(told.row_number, 0))
+                > (sighting.seen_at, coalesce(sighting.file_id, 0), coalesce(sighting.row_number, 0))
+            {{ "union all" if not loop.last }}
+            {% endfor %}
+        ) as again
     ) as returned on sighting.is_collection
     -- rows that a corrected file no longer has: in question, or withdrawn by a person
     left join (

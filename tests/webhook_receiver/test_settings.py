@@ -45,8 +45,10 @@ def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
             read_settings(DATABASE | mappings | wrong)
 
 
-def test_every_gateway_wakes_the_warehouse_unless_told_otherwise() -> None:
-    assert read_settings(DATABASE).wake_dags == {"razorpay": "build_warehouse", "cashfree": "build_warehouse"}
+def test_each_kind_of_event_wakes_its_dag_unless_told_otherwise() -> None:
+    assert read_settings(DATABASE).wake_dags == {
+        "razorpay": "build_warehouse", "cashfree": "build_warehouse", "los": "run_los_operations",
+    }  # fmt: skip
     told = read_settings(DATABASE | {"TURNO_WAKE_DAGS": "los=run_los_operations"})
     assert told.wake_dags == {"los": "run_los_operations"}
 

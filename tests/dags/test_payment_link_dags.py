@@ -11,12 +11,22 @@ from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET
 from tests.dags.conftest import RunDag
 from tests.fineract.loan_book import DISBURSED, PRODUCT, application, standin_client
 from tests.gateways.standin import running_standin
+from turno_lms.domain.states import LinkPurpose
 from turno_lms.fineract.client import FineractClient
 from turno_lms.fineract.repayments import Repayment
 from turno_lms.lenders.apply import apply_lenders
 from turno_lms.lenders.registry import load_lenders
+from turno_lms.lenders.schema import Lender
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
+_LOAN_MASTER = """
+create table core.core_loan_master (loan_id text, lender text, status_id integer, overdue_since date);
+insert into core.core_loan_master values
+('AXL300011', 'axle', 300, '2026-01-05'), ('AXL300012', 'axle', 300, current_date - 29),
+('AXL300013', 'axle', 600, '2026-01-05'), ('GB100151', 'gb', 300, '2026-01-05');
+grant select on core.core_loan_master to turno_app;
+"""
+"""What the rule reads of dbt's table: overdue for long, for 29 days, closed, another lender's."""
 EMI = Decimal("5666.67")
 """Of 1,00,000 at 18 per cent flat for 24 months: principal 4,166.67 and interest 1,500.00."""
 
@@ -106,9 +116,15 @@ def test_links_are_previewed_made_paid_and_quoted_anew(
         assert (run.state, run.tasks["raise_questions"]) == ("failed", "success")
 
 
-def test_a_form_that_cannot_be_used_says_why(run_dag: RunDag, warehouse: WarehouseConnection) -> None:
+def test_the_rule_of_being_overdue_chooses_loans_and_a_form_that_cannot_be_used_says_why(
+    run_dag: RunDag, warehouse: WarehouseConnection, fineract_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     apply_lenders(warehouse, load_lenders())
+    warehouse.execute(_LOAN_MASTER)
     warehouse.commit()
+    client = standin_client(fineract_url)
+    make_axle_loans(client, "AXL300011", "AXL300012")
+    client.set_business_date(date(2026, 3, 20))
     for form in (
         {"lender": "axle"},
         {"lender": "gb", "loans": "GB100151"},  # its mapping has no payment links
@@ -116,3 +132,31 @@ def test_a_form_that_cannot_be_used_says_why(run_dag: RunDag, warehouse: Warehou
     ):
         assert run_dag("create_payment_links", **form).state == "failed"
     assert links(warehouse) == []
+    with running_standin() as standin:
+        account = {
+            "conn_type": "http",
+            "host": standin.url,
+            "login": f"{API_KEY_ID}_axle",
+            "password": API_KEY_SECRET,
+        }
+        monkeypatch.setenv("AIRFLOW_CONN_TURNO_RAZORPAY_AXLE", json.dumps(account))
+        run = run_dag("create_payment_links", lender="axle", overdue_days=30, amount="overdue", dry_run=False)
+    assert run.state == "success", run.tasks
+    # of the loan that the warehouse knows as overdue so long; on 20 March three instalments are: January to March
+    assert [(row["reference"], row["state"], row["amount"]) for row in links(warehouse)] == [
+        ("AXL300011_D260305_1", "open", 3 * EMI)
+    ]
+
+
+def test_the_schedule_follows_the_mappings_that_ask_for_it() -> None:
+    from turno_lms.orchestration.payment_links import standing_rules
+    from turno_lms.payment_links.selection import Selection
+
+    lenders = load_lenders()
+    assert standing_rules(lenders) == []
+    axle = lenders["axle"].model_dump(by_alias=True, exclude_unset=True)
+    axle["payment_links"]["automatic"] = {"overdue_days": 3, "amount": "overdue"}
+    asks = Lender.model_validate(axle)
+    assert standing_rules({**lenders, "axle": asks}) == [
+        (asks, Selection(overdue_days=3), LinkPurpose.OVERDUE)
+    ]

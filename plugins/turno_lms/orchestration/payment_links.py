@@ -14,7 +14,7 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import LinkPurpose
 from turno_lms.lenders.accounts import connection_id, find_account
 from turno_lms.lenders.payment_links import PaymentLinkPolicy
-from turno_lms.lenders.registry import load_lenders
+from turno_lms.lenders.registry import LenderRegistry, load_lenders
 from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.repairs import lender_named
@@ -98,22 +98,27 @@ def plan(
         return plan_links(conn, LinkRequest(lender.slug, policy, purpose), quoted, run, dry_run=dry_run)
 
 
+def standing_rules(registry: LenderRegistry) -> list[tuple[Lender, "Selection", LinkPurpose]]:
+    """What the schedule makes links for: the lenders whose mapping has `payment_links.automatic`."""
+    from turno_lms.payment_links.selection import Selection
+
+    return [
+        (lender, Selection(overdue_days=policy.automatic.overdue_days), LinkPurpose(policy.automatic.amount))
+        for lender in registry.values()
+        if (policy := lender.payment_links) and policy.automatic
+    ]
+
+
 def choose_links() -> dict[str, Any]:
     """Plan what the form asks for, or on schedule what the mappings' own rules do; the plan as text is in the log."""
-    from turno_lms.payment_links.selection import Selection, SelectionError, read_selection
+    from turno_lms.payment_links.selection import SelectionError, read_selection
 
     context, run = get_current_context(), current_run()
     if context["dag_run"].run_type == "scheduled":
-        rules = [
-            (
-                lender,
-                Selection(overdue_days=policy.automatic.overdue_days),
-                LinkPurpose(policy.automatic.amount),
-            )
-            for lender in load_lenders().values()
-            if (policy := lender.payment_links) and policy.automatic
+        plans = [
+            plan(lender, selection, purpose, run, dry_run=False)
+            for lender, selection, purpose in standing_rules(load_lenders())
         ]
-        plans = [plan(lender, selection, purpose, run, dry_run=False) for lender, selection, purpose in rules]
         return _told(plans, dry_run=False)
     dry_run = flag_param("dry_run")
     try:

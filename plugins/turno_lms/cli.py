@@ -17,8 +17,10 @@ def _mount() -> None:
     from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.posting.commands import app as posting
     from turno_lms.posting.commands import proof
+    from turno_lms.reconciliation.commands import app as exceptions
     from turno_lms.warehouse.commands import app as warehouse
 
+    app.add_typer(exceptions, name="exceptions")
     app.add_typer(files, name="files")
     app.add_typer(lenders_app(), name="lenders")
     app.add_typer(los, name="los")

@@ -6,8 +6,10 @@ from itertools import product
 import pytest
 
 from turno_lms.domain.states import (
+    EXCEPTION_TRANSITIONS,
     FILE_TRANSITIONS,
     INTENT_TRANSITIONS,
+    ExceptionLife,
     FileState,
     IllegalTransitionError,
     IntentState,
@@ -17,7 +19,7 @@ from turno_lms.domain.states import (
 
 @pytest.mark.parametrize(
     ("states", "table"),
-    [(FileState, FILE_TRANSITIONS), (IntentState, INTENT_TRANSITIONS)],
+    [(FileState, FILE_TRANSITIONS), (IntentState, INTENT_TRANSITIONS), (ExceptionLife, EXCEPTION_TRANSITIONS)],
 )
 def test_a_state_changes_only_along_the_table(
     states: type[FileState] | type[IntentState], table: dict[StrEnum, frozenset[StrEnum]]
@@ -41,3 +43,8 @@ def test_a_loaded_file_is_never_unloaded() -> None:
 
 def test_money_whose_fate_is_unknown_is_never_simply_queued_again() -> None:
     assert IntentState.QUEUED not in INTENT_TRANSITIONS[IntentState.UNKNOWN]
+
+
+def test_what_new_data_cleared_no_person_opens_again() -> None:
+    assert not EXCEPTION_TRANSITIONS[ExceptionLife.CLEARED]
+    assert EXCEPTION_TRANSITIONS[ExceptionLife.RESOLVED] == {ExceptionLife.OPEN}

@@ -139,6 +139,7 @@ class PostingBlock(StrEnum):
     POLICY_NEVER = "policy_never"
     CONFLICT = "conflict"  # later sightings disagree with the frozen identity
     SUPERSEDED = "superseded"  # the lender's corrected file no longer has the row
+    MATCHED_ELSEWHERE = "matched_elsewhere"  # evidence of another payment, which posts for both
 
 
 class ReconStatus(StrEnum):
@@ -147,8 +148,17 @@ class ReconStatus(StrEnum):
     NOT_APPLICABLE = "not_applicable"  # one channel only reports this stream: nothing to compare
     PENDING = "pending"  # not yet looked at by reconcile_transactions
     MATCHED = "matched"
+    EXPECTED = "expected"  # the other side is not due yet
+    CONFLICT = "conflict"  # its sightings contradict each other: identity_conflict asks
+    RESOLVED = "resolved"  # a person settled or wrote off what was asked
     MISSING_IN_FILE = "missing_in_file"
     MISSING_IN_GATEWAY = "missing_in_gateway"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    DATE_MISMATCH = "date_mismatch"
+    LOAN_MISMATCH = "loan_mismatch"
+    DUPLICATE = "duplicate"
+    AMBIGUOUS_MATCH = "ambiguous_match"
+    MISSING_IN_FINERACT = "missing_in_fineract"
 
 
 class ExceptionKind(StrEnum):
@@ -163,6 +173,15 @@ class ExceptionKind(StrEnum):
     IDENTITY_CONFLICT = "identity_conflict"
     MISSING_IN_FILE = "missing_in_file"
     MISSING_IN_GATEWAY = "missing_in_gateway"
+    AMOUNT_MISMATCH = "amount_mismatch"  # the other side has the loan, near the day, with other rupees
+    DATE_MISMATCH = "date_mismatch"  # the other side has loan and rupees on a day beyond the tolerance
+    LOAN_MISMATCH = "loan_mismatch"  # the other side has day and rupees on another loan
+    DUPLICATE = "duplicate"  # its side reports more of the same than the other
+    AMBIGUOUS_MATCH = "ambiguous_match"  # several records of the other side are as good
+    MISSING_IN_FINERACT = "missing_in_fineract"  # nothing holds it, and it has not been posted
+    CONTESTED_MATCH = "contested_match"  # evidence of one payment was then reported by the channel that posts
+    SOURCE_STALE = "source_stale"  # a channel that reports daily was silent
+    VOLUME_ANOMALY = "volume_anomaly"  # it reported much more or less than usual
     RETURNED_AFTER_POSTING = "returned_after_posting"  # refunded or charged back: the reversal is prepared
     PARTLY_RETURNED = (
         "partly_returned"  # refunded in part before it was posted: nobody posts the rest by itself
@@ -179,6 +198,17 @@ class ExceptionKind(StrEnum):
         "bounced_after_posting"  # a file says that posted money bounced: the reversal is prepared
     )
     OVERPAID = "overpaid"  # Fineract took more than the loan owed: the excess is the customer's
+
+
+class ExceptionLife(StrEnum):
+    """Life of an exception: its state and, while that is open, how far a person has come with it."""
+
+    OPEN = "open"
+    ASSIGNED = "assigned"
+    WAITING = "waiting"  # for somebody else, until a day
+    RESOLVED = "resolved"  # by a person
+    CLEARED = "cleared"  # by new data
+    WRITTEN_OFF = "written_off"  # a person gave up the difference
 
 
 class IllegalTransitionError(RuntimeError):
@@ -236,14 +266,25 @@ APPROVAL_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
     ApprovalState.USED: frozenset(),
 }
 
+_HANDLED = frozenset({ExceptionLife.OPEN, ExceptionLife.ASSIGNED, ExceptionLife.WAITING})
+_CLOSED = frozenset({ExceptionLife.RESOLVED, ExceptionLife.CLEARED, ExceptionLife.WRITTEN_OFF})
+EXCEPTION_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    **dict.fromkeys(_HANDLED, _HANDLED | _CLOSED),
+    # what a person closed, a person can open again; what new data cleared comes back with new data only
+    ExceptionLife.RESOLVED: frozenset({ExceptionLife.OPEN}),
+    ExceptionLife.WRITTEN_OFF: frozenset({ExceptionLife.OPEN}),
+    ExceptionLife.CLEARED: frozenset(),
+}
+
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     FileState: FILE_TRANSITIONS,
     IntentState: INTENT_TRANSITIONS,
     ReversalState: REVERSAL_TRANSITIONS,
     ApprovalState: APPROVAL_TRANSITIONS,
+    ExceptionLife: EXCEPTION_TRANSITIONS,
 }
 
-State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState)
+State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState, ExceptionLife)
 
 
 def advance(current: State, new: State) -> State:

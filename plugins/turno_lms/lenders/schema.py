@@ -39,6 +39,7 @@ from turno_lms.lenders.formats import (
 )
 from turno_lms.lenders.parts import Name, Part, Text, wrong
 from turno_lms.lenders.patterns import Pattern
+from turno_lms.lenders.reconciliation import Reconciliation
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
@@ -46,7 +47,7 @@ UMRN_PATTERN = "[A-Z0-9]{1,20}"
 ComputedName = Literal["charge", "amount"]
 COMPUTED: tuple[ComputedName, ...] = ("charge", "amount")
 Gateway = Literal["razorpay", "cashfree"]
-ReferenceMeaning = Literal["razorpay", "cashfree", "bank_reference", "own"]
+ReferenceMeaning = Literal["razorpay", "cashfree", "bank_reference", "settlement", "own"]
 PostingPolicy = Literal["at_once", "after_recon", "never"]
 
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
@@ -334,6 +335,7 @@ class Lender(Part):
     streams: Annotated[dict[Name, Stream], Field(min_length=1)]
     files: dict[Name, FileKind] = {}
     gateways: dict[Gateway, GatewayRules] = {}
+    reconciliation: Reconciliation = Reconciliation()
 
     @property
     def canonical_content(self) -> str:

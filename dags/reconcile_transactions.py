@@ -56,6 +56,15 @@ with DAG(
         with connect() as conn:
             return record_matches(conn, current_run()).to_dict()
 
+    @task
+    def record_settlements() -> dict[str, int]:
+        """Keep what settlements say otherwise than the gateway's events and the rate cards."""
+        from turno_lms.reconciliation.findings import record_settlements
+        from turno_lms.warehouse.connection import connect
+
+        with connect() as conn:
+            return record_settlements(conn, current_run()).to_dict()
+
     @task(execution_timeout=LONG)
     def report() -> dict[str, Any]:
         """Write the day's summary; fail once for a channel that was silent or not as usual yesterday."""
@@ -66,5 +75,6 @@ with DAG(
         >> record_exact()
         >> dbt_group("other_rules", tag="reconciliation_rest", weight=ROUTINE)
         >> record_matches()
+        >> record_settlements()
         >> report()
     )

@@ -27,6 +27,7 @@ FIXED = {
     "reconcile_transactions",
     "reconcile_loans",
     "work_recon_exceptions",
+    "land_settlement_reports",
     "watch_lender_files",
     "replay_lender_files",
     "resolve_rejected_rows",

@@ -155,7 +155,7 @@ def _split(plant: _Planter, number: int) -> None:
         plant.file(loan, day, amount, settlement=utr),
         *(plant.gateway(loan, day, part, settlement=utr) for part in parts),
     )
-    plant.leave("amount_mismatch_or_missing", plant.gateway(loan, day, Decimal(37), settlement=utr))
+    plant.leave("missing_in_file", plant.gateway(loan, day, Decimal(37), settlement=utr))
 
 
 def _differ(plant: _Planter, number: int) -> None:

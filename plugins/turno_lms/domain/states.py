@@ -180,6 +180,11 @@ class ExceptionKind(StrEnum):
     AMBIGUOUS_MATCH = "ambiguous_match"  # several records of the other side are as good
     MISSING_IN_FINERACT = "missing_in_fineract"  # nothing holds it, and it has not been posted
     CONTESTED_MATCH = "contested_match"  # evidence of one payment was then reported by the channel that posts
+    SETTLED_UNKNOWN_PAYMENT = "settled_unknown_payment"  # a gateway settled what nobody told us of
+    SETTLED_AMOUNT_DIFFERS = "settled_amount_differs"  # it settled another amount than it reported
+    FEE_DIFFERS = "fee_differs"  # fee or GST beyond the lender's rate card
+    NOT_SETTLED = "not_settled"  # collected, and in no settlement after its time
+    SETTLEMENT_TOTAL_DIFFERS = "settlement_total_differs"  # the lines do not add up to the transfer
     SOURCE_STALE = "source_stale"  # a channel that reports daily was silent
     VOLUME_ANOMALY = "volume_anomaly"  # it reported much more or less than usual
     RETURNED_AFTER_POSTING = "returned_after_posting"  # refunded or charged back: the reversal is prepared

@@ -53,7 +53,7 @@ PostingPolicy = Literal["at_once", "after_recon", "never"]
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
 
 FILE_CHANNEL = "file:"
-RESERVED_PREFIXES = ("archive/", "umrn/")
+RESERVED_PREFIXES = ("archive/", "settlements/", "umrn/")
 
 
 @cache
@@ -96,7 +96,7 @@ class S3Place(Part):
     @classmethod
     def _not_ours(cls, prefix: str) -> str:
         if prefix.startswith(RESERVED_PREFIXES):
-            raise ValueError(f"{' and '.join(RESERVED_PREFIXES)} hold our own objects")
+            raise ValueError(f"{', '.join(RESERVED_PREFIXES)} hold our own objects")
         return prefix
 
 

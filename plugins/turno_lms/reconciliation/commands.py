@@ -39,13 +39,13 @@ def list_exceptions(
     loan_id: Annotated[str | None, typer.Option("--loan", help="Only of this loan.")] = None,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only what is past its deadline.")] = False,
     min_age_days: Annotated[int, typer.Option(help="At least so old.")] = 0,
-    min_rupees: Annotated[str, typer.Option(help="At least so many rupees.")] = "0",
+    min_rupees: Annotated[str | None, typer.Option(help="At least so many rupees.")] = None,
     limit: Annotated[int, typer.Option(help="Lines at most.")] = 50,
 ) -> None:
     """Open exceptions (or those of a life), the most rupees first."""
     wanted = Filter(
         lender=lender, kind=kind, life=life, owner=owner, loan_id=loan_id, only_open=life is None,
-        only_overdue=overdue, min_age_days=min_age_days, min_rupees=Decimal(min_rupees), limit=limit,
+        only_overdue=overdue, min_age_days=min_age_days, min_rupees=Decimal(min_rupees) if min_rupees else None, limit=limit,
     )  # fmt: skip
     with connect() as conn:
         _print({name: row[name] for name in _SHOWN} for row in exceptions.find(conn, wanted))

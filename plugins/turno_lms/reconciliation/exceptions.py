@@ -54,7 +54,7 @@ class Filter:
     only_open: bool = True
     only_overdue: bool = False
     min_age_days: int = 0
-    min_rupees: Decimal = Decimal(0)
+    min_rupees: Decimal | None = None
     limit: int = MOST_AT_ONCE
 
 

@@ -12,6 +12,6 @@ where
     and (not %(only_open)s or standing.state = 'open')
     and (not %(only_overdue)s or standing.is_overdue)
     and standing.age_days >= %(min_age_days)s
-    and coalesce(standing.amount, 0) >= %(min_rupees)s
-order by standing.amount desc nulls last, standing.exception_id
+    and (%(min_rupees)s::numeric is null or abs(standing.amount) >= %(min_rupees)s)
+order by abs(standing.amount) desc nulls last, standing.exception_id
 limit %(limit)s

@@ -6,14 +6,26 @@ select
     left_over.lender,
     left_over.loan_id,
     left_over.amount,
-    left_over.kind,
+    -- what came near has been matched with another meanwhile: nothing of the other side is left
+    case
+        when near.is_left or left_over.kind = 'duplicate' then left_over.kind
+        when left_over.side = 'file' then 'missing_in_gateway'
+        else 'missing_in_file'
+    end as kind,
     left_over.class,
     jsonb_strip_nulls(
         jsonb_build_object(
-            'business_date', left_over.business_date, 'sightings', left_over.sightings, 'candidates', left_over.candidates
+            'business_date', left_over.business_date,
+            'sightings', left_over.sightings,
+            'candidates', case when near.is_left or left_over.kind = 'duplicate' then left_over.candidates end
         )
     ) as detail
 from core.core_recon_left_over as left_over
+cross join lateral (
+    select bool_or(known.native_reference is null) as is_left
+    from jsonb_array_elements(left_over.candidates) as candidate
+    left join core.core_recon_match as known on candidate ->> 'native_reference' = known.native_reference
+) as near
 left join core.core_payment_decision as decision on left_over.posting_key = decision.posting_key
 where
     decision.linked_posting_key is null

@@ -81,6 +81,8 @@ create unique index raw_gateway_settlement_line_once
 on raw.raw_gateway_settlement_line (gateway, lender, settlement_id, entity, entity_id);
 create index raw_gateway_settlement_line_payment on raw.raw_gateway_settlement_line (gateway, gateway_payment_id);
 create index raw_gateway_settlement_line_report on raw.raw_gateway_settlement_line (report_id);
+create index raw_razorpay_api_settlement on raw.raw_razorpay_api (received_at) where event_type = 'settlement.processed';
+create index raw_cashfree_api_settlement on raw.raw_cashfree_api (received_at) where event_type = 'SETTLEMENT_SUCCESS';
 grant select, insert on raw.raw_gateway_settlement_report, raw.raw_gateway_settlement_line to turno_app;
 grant select on raw.raw_gateway_settlement_report, raw.raw_gateway_settlement_line to turno_dbt;
 
@@ -269,7 +271,7 @@ cross join lateral (
     from (
         select (each ->> 'hours')::integer as hours
         from jsonb_array_elements(rule.sla) as each
-        where (each ->> 'above_rupees')::numeric <= coalesce(exception.amount, 0)
+        where (each ->> 'above_rupees')::numeric <= coalesce(abs(exception.amount), 0)
         order by (each ->> 'above_rupees')::numeric desc
         limit 1
     ) as step

@@ -219,6 +219,6 @@ def test_the_command_line_does_the_same(
     assert told("list") == ""
     refused = run(app, ["resolve", number, "--reason", "again", "--actor", "asha"])
     assert refused.exit_code == 2
-    assert "it cannot become" in refused.output
+    assert "is resolved: it" in refused.output
     today = f"{datetime.now(UTC) + timedelta(hours=5, minutes=30):%Y-%m-%d}"
     assert "exceptions=0" in told("as-of", today)

@@ -185,6 +185,13 @@ class ExceptionKind(StrEnum):
     FEE_DIFFERS = "fee_differs"  # fee or GST beyond the lender's rate card
     NOT_SETTLED = "not_settled"  # collected, and in no settlement after its time
     SETTLEMENT_TOTAL_DIFFERS = "settlement_total_differs"  # the lines do not add up to the transfer
+    LOAN_POSTING_DIFFERS = "loan_posting_differs"  # Fineract has other rupees of ours than the ledger
+    LOAN_TOTALS_DIFFER = "loan_totals_differ"  # Fineract's summary is not the sum of its transactions
+    LOAN_OUTSTANDING_DIFFERS = "loan_outstanding_differs"  # from the lender's statement, and so the next four
+    LOAN_DPD_DIFFERS = "loan_dpd_differs"
+    LOAN_STATUS_DIFFERS = "loan_status_differs"
+    LOAN_MISSING_IN_FINERACT = "loan_missing_in_fineract"
+    LOAN_MISSING_IN_STATEMENT = "loan_missing_in_statement"
     SOURCE_STALE = "source_stale"  # a channel that reports daily was silent
     VOLUME_ANOMALY = "volume_anomaly"  # it reported much more or less than usual
     RETURNED_AFTER_POSTING = "returned_after_posting"  # refunded or charged back: the reversal is prepared

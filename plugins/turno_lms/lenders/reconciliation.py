@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from turno_lms.lenders.parts import Name, Part, wrong
+from turno_lms.lenders.parts import Name, Part, Text, wrong
 
 RupeeText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}(\.[0-9]{1,2})?$")]
 PercentText = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,2}(\.[0-9]{1,4})?$")]
@@ -34,6 +34,34 @@ class RateCard(Part):
     methods: Annotated[dict[Name, Rate], Field(min_length=1)]
 
 
+class StatementColumns(Part):
+    """The headings of a lender's statement of balances; what it does not say is not compared."""
+
+    loan_id: Text
+    as_of: Text
+    total_outstanding: Text
+    principal_outstanding: Text | None = None
+    interest_outstanding: Text | None = None
+    fees_outstanding: Text | None = None
+    penalties_outstanding: Text | None = None
+    days_past_due: Text | None = None
+    status: Text | None = None
+
+
+class LoanStatement(Part):
+    """Balances that a lender sends as CSV, under statements/<lender>/ in the bucket."""
+
+    columns: StatementColumns
+    date_format: Annotated[str, StringConstraints(pattern="%d.*%Y|%Y.*%d", max_length=20)] = "%d/%m/%Y"
+    statuses: dict[Literal["active", "closed", "written_off"], Annotated[tuple[Text, ...], Field(strict=False)]] = {}
+
+    @model_validator(mode="after")
+    def _statuses_belong_to_a_column(self) -> Self:
+        if (self.columns.status is None) != (not self.statuses):
+            raise ValueError("status under columns and statuses belong together")
+        return self
+
+
 class Reconciliation(Part):
     """How this lender's records are compared. Amounts are rupees in quotes, so that no digit is lost."""
 
@@ -48,6 +76,7 @@ class Reconciliation(Part):
         SlaStep(above_rupees=100_000, hours=24),
     )
     rate_cards: dict[Literal["razorpay", "cashfree"], RateCard] = {}
+    loan_statement: LoanStatement | None = None
 
     @field_validator("amount_tolerance_rupees")
     @classmethod

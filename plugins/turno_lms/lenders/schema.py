@@ -53,7 +53,7 @@ PostingPolicy = Literal["at_once", "after_recon", "never"]
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
 
 FILE_CHANNEL = "file:"
-RESERVED_PREFIXES = ("archive/", "settlements/", "umrn/")
+RESERVED_PREFIXES = ("archive/", "settlements/", "statements/", "umrn/")
 
 
 @cache

@@ -17,6 +17,15 @@ SETTLEMENT_KINDS = (
     ExceptionKind.NOT_SETTLED,
     ExceptionKind.SETTLEMENT_TOTAL_DIFFERS,
 )
+LOAN_KINDS = (
+    ExceptionKind.LOAN_POSTING_DIFFERS,
+    ExceptionKind.LOAN_TOTALS_DIFFER,
+    ExceptionKind.LOAN_OUTSTANDING_DIFFERS,
+    ExceptionKind.LOAN_DPD_DIFFERS,
+    ExceptionKind.LOAN_STATUS_DIFFERS,
+    ExceptionKind.LOAN_MISSING_IN_FINERACT,
+    ExceptionKind.LOAN_MISSING_IN_STATEMENT,
+)
 
 
 @dataclass(frozen=True)
@@ -33,19 +42,29 @@ class FindingsReport:
 
 def record_settlements(conn: WarehouseConnection, run: RunContext) -> FindingsReport:
     """Keep what core_settlement_finding says; safe to run again."""
-    return _record(conn, "core_settlement_finding", SETTLEMENT_KINDS, "gateway and rate card agree now", run)
+    findings = sql.Identifier("core", "core_settlement_finding")
+    with conn.transaction():
+        return _record(conn, findings, SETTLEMENT_KINDS, "gateway and rate card agree now", run)
+
+
+def record_loans(conn: WarehouseConnection, run: RunContext) -> FindingsReport:
+    """Keep the differences of core_recon_loan; safe to run again."""
+    with conn.transaction():
+        conn.execute(STATEMENTS["find_loan_differences"])
+        findings = sql.Identifier("loan_finding")
+        report = _record(conn, findings, LOAN_KINDS, "the loan agrees now", run)
+        conn.execute("drop table loan_finding")
+    return report
 
 
 def _record(
-    conn: WarehouseConnection, model: str, kinds: Iterable[str], reason: str, run: RunContext
+    conn: WarehouseConnection, findings: sql.Identifier, kinds: Iterable[str], reason: str, run: RunContext
 ) -> FindingsReport:
     values = {"run": run.label, "kinds": list(kinds), "reason": reason}
-    findings = sql.Identifier("core", model)
 
     def touched(name: str) -> int:
         counted = conn.execute(sql.SQL(STATEMENTS[name]).format(findings=findings), values).fetchone()
         return int((counted or {})["touched"])
 
-    with conn.transaction():
-        cleared = touched("clear_findings")
-        return FindingsReport(opened=touched("open_findings"), cleared=cleared)
+    cleared = touched("clear_findings")
+    return FindingsReport(opened=touched("open_findings"), cleared=cleared)

@@ -23,7 +23,11 @@ select
         case finding.kind
             when 'settled_unknown_payment' then finding.amount
             when 'settled_amount_differs' then finding.amount - finding.reported_amount
-            else finding.fee - finding.expected_fee
+            else
+                case
+                    when abs(finding.fee - finding.expected_fee) > 0.02 then finding.fee - finding.expected_fee
+                    else finding.tax - finding.expected_tax
+                end
         end
     )::numeric(18, 2) as rupees,
     jsonb_agg(

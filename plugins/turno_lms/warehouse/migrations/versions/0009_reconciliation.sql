@@ -86,6 +86,57 @@ create index raw_cashfree_api_settlement on raw.raw_cashfree_api (received_at) w
 grant select, insert on raw.raw_gateway_settlement_report, raw.raw_gateway_settlement_line to turno_app;
 grant select on raw.raw_gateway_settlement_report, raw.raw_gateway_settlement_line to turno_dbt;
 
+-- ---------------------------------------------------------------- landing: loans in full, and as their lenders see them
+
+create table raw.raw_fineract_loan_detail (
+    detail_id bigint generated always as identity primary key,
+    fineract_loan_id bigint not null,
+    external_id text not null,
+    status_id integer not null,
+    summary jsonb not null,
+    transactions jsonb not null,
+    payload_md5 text not null,
+    taken_at timestamptz not null default now(),
+    taken_by_run text not null
+);
+comment on table raw.raw_fineract_loan_detail is
+'A loan with its transactions, in one answer of Fineract, so that both are of one moment. Appended only when it changed.';
+create index raw_fineract_loan_detail_loan on raw.raw_fineract_loan_detail (fineract_loan_id, detail_id);
+
+create table core.core_loan_look (
+    fineract_loan_id bigint primary key,
+    snapshot_id bigint not null,
+    looked_at timestamptz not null,
+    looked_by_run text not null
+);
+comment on table core.core_loan_look is
+'When a loan was last fetched in full, and after which snapshot: what changed since comes first, then the longest ago.';
+
+create table raw.raw_lender_loan_statement (
+    statement_id bigint generated always as identity primary key,
+    lender text not null,
+    source_file text not null,
+    sha256 text not null,
+    line_number integer not null,
+    loan_id text not null,
+    as_of date not null,
+    principal_outstanding numeric(18, 2),
+    interest_outstanding numeric(18, 2),
+    fees_outstanding numeric(18, 2),
+    penalties_outstanding numeric(18, 2),
+    total_outstanding numeric(18, 2) not null,
+    days_past_due integer check (days_past_due >= 0),
+    status text check (status in ('active', 'closed', 'written_off')),
+    landed_at timestamptz not null default now(),
+    landed_by_run text not null,
+    unique (lender, as_of, loan_id)
+);
+comment on table raw.raw_lender_loan_statement is
+'What a lender says of its loans on a day, where it sends balances. The first statement of a day stands.';
+grant select, insert on raw.raw_fineract_loan_detail, raw.raw_lender_loan_statement to turno_app;
+grant select, insert, update on core.core_loan_look to turno_app;
+grant select on raw.raw_fineract_loan_detail, raw.raw_lender_loan_statement, core.core_loan_look to turno_dbt;
+
 -- ---------------------------------------------------------------- matches
 
 alter table core.core_recon_match

@@ -8,8 +8,8 @@ the lender's rate card and sums against what was transferred.
 
 **Starts:** daily at 10:15 IST; by hand with the `key` of one file.
 
-**Run again:** trigger it, or clear a failed task. A report that cannot be taken fails its task with line and reason; the
-others are landed.
+**Run again:** trigger it, or clear a failed task. A report that cannot be taken fails its task with line and
+reason; the others are landed.
 
 **Run twice:** no-op; a report lands once, and a settled line once whichever way it comes.
 """
@@ -31,7 +31,9 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
-    params={"key": Param(None, type=["null", "string"], title="One file", description="Its key in the bucket.")},
+    params={
+        "key": Param(None, type=["null", "string"], title="One file", description="Its key in the bucket.")
+    },
     tags=[Tag.RECONCILIATION, Tag.GATEWAYS, Tag.OPERATOR_FORM],
 ):
 

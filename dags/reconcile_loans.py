@@ -1,5 +1,5 @@
 """
-### Reconcile loans: Fineract's loans into RAW, loan by loan against our ledger and the lenders' statements, then the proof
+### Reconcile loans: Fineract's loans into RAW, each against our ledger and its lender's statement, then the proof
 
 Reads all loans from Fineract, appends those that changed to `raw.raw_fineract_loan_snapshot`, and emits
 `loans_snapshotted` when there were any: `build_warehouse` then resolves payments that waited for their loan. Loans
@@ -91,4 +91,8 @@ with DAG(
     announce(snapshot)
     details = fetch_details()
     snapshot >> [details, prove()]
-    [details, land_statements()] >> dbt_group("loans", tag="reconciliation_loans", weight=ROUTINE) >> record_loans()
+    (
+        [details, land_statements()]
+        >> dbt_group("loans", tag="reconciliation_loans", weight=ROUTINE)
+        >> record_loans()
+    )

@@ -19,7 +19,11 @@ from turno_lms.domain.states import (
 
 @pytest.mark.parametrize(
     ("states", "table"),
-    [(FileState, FILE_TRANSITIONS), (IntentState, INTENT_TRANSITIONS), (ExceptionLife, EXCEPTION_TRANSITIONS)],
+    [
+        (FileState, FILE_TRANSITIONS),
+        (IntentState, INTENT_TRANSITIONS),
+        (ExceptionLife, EXCEPTION_TRANSITIONS),
+    ],
 )
 def test_a_state_changes_only_along_the_table(
     states: type[FileState] | type[IntentState], table: dict[StrEnum, frozenset[StrEnum]]

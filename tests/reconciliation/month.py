@@ -28,7 +28,9 @@ LENDER = LenderSetup(
     "gb",
     1,
     (
-        Channel("file:nach", "nach_debits", posts=True, policy="after_recon", sub_reference_id_is="settlement"),
+        Channel(
+            "file:nach", "nach_debits", posts=True, policy="after_recon", sub_reference_id_is="settlement"
+        ),
         Channel("file:report", "nach_debits", policy="after_recon", payment_id_is="razorpay"),
         Channel("razorpay", "nach_debits", policy="after_recon"),
     ),
@@ -165,9 +167,7 @@ def _differ(plant: _Planter, number: int) -> None:
     plant.match("recon_match_key", rows[0], plant.gateway(loan, day, amount))
     plant.leave("duplicate", rows[1])
     loan, day, amount = plant.case()
-    plant.leave(
-        "loan_mismatch", plant.file(loan, day, amount), plant.gateway(plant.case()[0], day, amount)
-    )
+    plant.leave("loan_mismatch", plant.file(loan, day, amount), plant.gateway(plant.case()[0], day, amount))
     loan, day, amount = plant.case()
     plant.leave("amount_mismatch", plant.file(loan, day, amount - 90), plant.gateway(loan, day, amount))
     loan, day, amount = plant.case()

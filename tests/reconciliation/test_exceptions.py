@@ -42,7 +42,9 @@ def steps(conn: WarehouseConnection, exception_id: int) -> list[tuple[str, str, 
     ]
 
 
-def test_an_exception_lives_from_open_to_closed_and_every_step_is_kept(warehouse: WarehouseConnection) -> None:
+def test_an_exception_lives_from_open_to_closed_and_every_step_is_kept(
+    warehouse: WarehouseConnection,
+) -> None:
     number = ask(warehouse)
     exceptions.assign(warehouse, [number], "asha", "meera")
     exceptions.add_note(warehouse, [number], "asked the bank", "asha")

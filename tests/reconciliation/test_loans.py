@@ -71,9 +71,13 @@ def test_changed_loans_are_fetched_first_and_the_others_in_their_turn(
 
 
 def test_a_statement_lands_once_and_says_what_it_says(warehouse: WarehouseConnection) -> None:
-    first = land_statement(warehouse, "gb", LAYOUT, "statements/gb/a.csv", STATEMENT.encode(), RUN)
+    first = land_statement(
+        warehouse, "gb", LAYOUT, "statements/gb/a.csv", content=STATEMENT.encode(), run=RUN
+    )
     assert first == LandedStatement("statements/gb/a.csv", 2, 2)
-    assert land_statement(warehouse, "gb", LAYOUT, "b.csv", STATEMENT.encode(), RUN).lines_new == 0
+    assert (
+        land_statement(warehouse, "gb", LAYOUT, "b.csv", content=STATEMENT.encode(), run=RUN).lines_new == 0
+    )
     rows = warehouse.execute(
         "select loan_id, as_of, total_outstanding, days_past_due, status, line_number"
         " from raw.raw_lender_loan_statement order by loan_id"
@@ -98,7 +102,9 @@ def test_a_statement_that_cannot_be_read_is_refused_whole(
     warehouse: WarehouseConnection, old: str, new: str, complaint: str
 ) -> None:
     with pytest.raises(StatementError, match=complaint):
-        land_statement(warehouse, "gb", LAYOUT, "a.csv", STATEMENT.replace(old, new).encode(), RUN)
+        land_statement(
+            warehouse, "gb", LAYOUT, "a.csv", content=STATEMENT.replace(old, new).encode(), run=RUN
+        )
     assert not warehouse.execute("select 1 from raw.raw_lender_loan_statement").fetchall()
 
 
@@ -147,7 +153,9 @@ def put_loan(
     )
 
 
-def post(conn: WarehouseConnection, number: int, key: str, amount: str, at: str = "2026-01-05 12:00+05:30") -> None:
+def post(
+    conn: WarehouseConnection, number: int, key: str, amount: str, at: str = "2026-01-05 12:00+05:30"
+) -> None:
     conn.execute(
         "insert into core.core_transaction_data_processed (posting_key, outcome, lender, loan_id, business_date, amount,"
         " attempts, processed_at, processed_by_run) values (%s, 'posted', 'gb', %s, '2026-01-05', %s, 1, %s, 'r')",

@@ -124,7 +124,9 @@ def test_a_match_that_released_a_posting_stands_until_that_is_reversed(pair: War
         "insert into core.core_lender (lender, name, product_id, payment_type_id, post_from, mapping_version)"
         " values ('gb', 'GB', 1, 1, '2026-01-01', 'x')"
     )
-    pair.execute("insert into core.core_lender_stream values ('gb', 'nach_debits', 'file:nach', true, 'after_recon')")
+    pair.execute(
+        "insert into core.core_lender_stream values ('gb', 'nach_debits', 'file:nach', true, 'after_recon')"
+    )
     asked = by_hand.request_match(pair, [ROW, PAYMENT], "alike", run_of("asha"))
     approvals.decide(pair, asked.approval_id, "meera", approved=True)
     by_hand.execute(pair, asked.approval_id, run_of("meera"))

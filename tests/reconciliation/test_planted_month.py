@@ -16,6 +16,7 @@ import pytest
 
 from tests.dbt.project import RUN, DbtProject
 from tests.reconciliation.month import Month, land, planted, put_book
+from turno_lms.orchestration.rule_changes import RuleChange, try_rules
 from turno_lms.reconciliation.matches import record_matches
 
 SIZE = int(os.environ.get("TURNO_RECON_FACTOR", "3"))
@@ -126,7 +127,9 @@ def test_order_chunks_and_runs_in_between_change_nothing(whole_month: DbtProject
 def loans_are_not_compared(project: DbtProject) -> Iterator[None]:
     """A bug: rules R4 to R6 pair by rupees and days alone."""
     project.dbt("parse")
-    with patch.object(project.macro("recon_same_loan"), "macro_sql", "{% macro recon_same_loan(a, b) %} true {% endmacro %}"):
+    with patch.object(
+        project.macro("recon_same_loan"), "macro_sql", "{% macro recon_same_loan(a, b) %} true {% endmacro %}"
+    ):
         yield
 
 
@@ -137,3 +140,22 @@ def test_a_bug_in_the_rules_is_seen(project: DbtProject) -> None:
     with loans_are_not_compared(project):
         reconcile(project)
     assert false_matches(MONTH, found(project)) != []
+
+
+def test_a_rule_change_is_tried_before_it_counts(whole_month: DbtProject) -> None:
+    """With nine days instead of three, the pairs that are nine days apart would match, and nothing else would change."""
+    before = [whole_month.rows(f"core.core_recon_{table}") for table in ("match", "exception", "near")]
+    changes = {
+        row["name"]: row for row in try_rules(whole_month.app, RuleChange("gb", date_tolerance_days=9))
+    }
+    assert {name: (row["items_before"], row["items_after"]) for name, row in changes.items()} == {
+        "date_tolerance": (SIZE, 2 * SIZE),
+        "date_mismatch": (2 * SIZE, 0),
+    }
+    gone, matched = changes["date_mismatch"], changes["date_tolerance"]
+    assert gone["rupees_before"] == 2 * (matched["rupees_after"] - matched["rupees_before"])
+    assert [
+        whole_month.rows(f"core.core_recon_{table}") for table in ("match", "exception", "near")
+    ] == before
+    left = whole_month.conn.execute("select 1 from pg_tables where tablename like '%dry_run'").fetchall()
+    assert left == []

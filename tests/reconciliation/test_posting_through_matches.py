@@ -36,9 +36,7 @@ def test_a_match_posts_once_also_when_its_evidence_is_reported_again(project: Db
     put_lender(project.conn, LENDER)
     put_loan(project.conn, LOAN, 1)
     put_row(project, SEVENTH, "N1")
-    paid = RazorpayPayment(
-        "pay_1", AMOUNT, datetime(2026, 1, 5, 6, tzinfo=UTC), notes={"loan_id": LOAN}
-    )
+    paid = RazorpayPayment("pay_1", AMOUNT, datetime(2026, 1, 5, 6, tzinfo=UTC), notes={"loan_id": LOAN})
     put_webhook(project.conn, "gb", paid.event())
     project.derive_warehouse()
     assert blocks(project) == {LATE: "awaiting_recon", EARLY: "evidence_only"}
@@ -73,9 +71,7 @@ def test_a_late_row_that_comes_before_the_match_is_recorded_keeps_it_from_being_
     put_lender(project.conn, LENDER)
     put_loan(project.conn, LOAN, 1)
     put_row(project, SEVENTH, "N1")
-    paid = RazorpayPayment(
-        "pay_1", AMOUNT, datetime(2026, 1, 5, 6, tzinfo=UTC), notes={"loan_id": LOAN}
-    )
+    paid = RazorpayPayment("pay_1", AMOUNT, datetime(2026, 1, 5, 6, tzinfo=UTC), notes={"loan_id": LOAN})
     put_webhook(project.conn, "gb", paid.event())
     project.derive_warehouse()
     project.dbt("run", "--select", "tag:reconciliation_exact", "tag:reconciliation_rest")

@@ -76,10 +76,10 @@ EVENT_77 = (
 
 
 def test_a_report_says_the_same_as_file_and_by_api() -> None:
-    assert [told(line) for line in read_file("razorpay", RAZORPAY)][0] == PAY_1
-    assert [told(line) for line in read_api("razorpay", RAZORPAY_ITEMS)][0] == PAY_1
-    assert [told(line) for line in read_file("cashfree", CASHFREE)][0] == EVENT_77
-    assert [told(line) for line in read_api("cashfree", exact(CASHFREE_ITEMS))][0] == EVENT_77
+    assert told(read_file("razorpay", RAZORPAY)[0]) == PAY_1
+    assert told(read_api("razorpay", RAZORPAY_ITEMS)[0]) == PAY_1
+    assert told(read_file("cashfree", CASHFREE)[0]) == EVENT_77
+    assert told(read_api("cashfree", exact(CASHFREE_ITEMS))[0]) == EVENT_77
 
 
 def test_refunds_take_and_what_is_not_settled_yet_is_left_out() -> None:
@@ -107,7 +107,11 @@ def test_what_cannot_be_taken_is_refused_with_its_line(change: tuple[str, str], 
 
 def test_the_key_names_gateway_and_lender() -> None:
     assert account_of("settlements/razorpay/axle/2026-01-07.csv") == ("razorpay", "axle")
-    for key in ("settlements/paypal/axle/x.csv", "settlements/razorpay/x.csv", "settlements/razorpay/axle/x.xlsx"):
+    for key in (
+        "settlements/paypal/axle/x.csv",
+        "settlements/razorpay/x.csv",
+        "settlements/razorpay/axle/x.xlsx",
+    ):
         assert account_of(key) is None
 
 
@@ -118,10 +122,14 @@ def test_a_report_lands_once_and_a_line_once_whichever_way_it_comes(warehouse: W
     assert land(warehouse, file, RUN).lines_new == 0
     api = Report("razorpay", "axle", "api", "2026-01-07", "sha", read_api("razorpay", RAZORPAY_ITEMS))
     assert land(warehouse, api, RUN).lines_new == 0
-    reports = warehouse.execute("select name, lines, lines_new from raw.raw_gateway_settlement_report").fetchall()
+    reports = warehouse.execute(
+        "select name, lines, lines_new from raw.raw_gateway_settlement_report"
+    ).fetchall()
     assert [tuple(row.values()) for row in reports] == [("a.csv", 2, 2), ("2026-01-07", 2, 0)]
     changed = [{**RAZORPAY_ITEMS[0], "fee": 12900, "credit": 537000}]
-    with pytest.raises(SettlementError, match="pay_1 of settlement setl_1 came before with 5499.00 129.78 5369.22"):
+    with pytest.raises(
+        SettlementError, match="pay_1 of settlement setl_1 came before with 5499.00 129.78 5369.22"
+    ):
         land(warehouse, Report("razorpay", "axle", "api", "later", "x", read_api("razorpay", changed)), RUN)
     count = warehouse.execute("select count(*) as lines from raw.raw_gateway_settlement_line").fetchone()
     assert count == {"lines": 2}
@@ -170,9 +178,9 @@ def gateway_url() -> Iterator[str]:
 def test_the_apis_are_asked_for_a_day_in_india(gateway_url: str) -> None:
     day = date(2026, 1, 7)
     razorpay = list(RazorpayApi(gateway_url, "key", "secret").settled_on(day))
-    assert [told(line) for line in read_api("razorpay", razorpay)][0] == PAY_1
+    assert told(read_api("razorpay", razorpay)[0]) == PAY_1
     cashfree = list(CashfreeApi(gateway_url, "id", "secret").settled_on(day))
-    assert [told(line) for line in read_api("cashfree", cashfree)][0] == EVENT_77
+    assert told(read_api("cashfree", cashfree)[0]) == EVENT_77
     (path, query), (_, body), (_, again) = _Gateway.asked
     assert (path, query["year"], query["month"], query["day"]) == (
         "/v1/settlements/recon/combined",

@@ -71,3 +71,11 @@
     {#- Rupees and a day alone are no payment's own: whatever pairs without a reference is of one loan. -#}
     {{ one }}.loan_id = {{ other }}.loan_id
 {%- endmacro %}
+
+{% macro drop_recon_dry_run() %}
+    {#- Ends a dry run of other rules: turno_lms.orchestration.rule_changes. -#}
+    {%- if not var('recon_suffix') -%} {%- do exceptions.raise_compiler_error("recon_suffix is empty") -%} {%- endif -%}
+    {%- for name in ["core_recon_rule", "core_recon_near", "core_recon_group", "core_recon_left_over"] %}
+        {%- do run_query("drop table if exists core." ~ name ~ var('recon_suffix') ~ "; commit") -%}
+    {%- endfor %}
+{% endmacro %}

@@ -21,4 +21,6 @@ def safe_cell(value: Cell) -> Cell:
 def _is_number(text: str) -> bool:
     digits = text[1:] if text[:1] in {"+", "-"} else text
     whole, _, fraction = digits.partition(".")
-    return whole.isascii() and whole.isdigit() and (not fraction or (fraction.isascii() and fraction.isdigit()))
+    return (
+        whole.isascii() and whole.isdigit() and (not fraction or (fraction.isascii() and fraction.isdigit()))
+    )

@@ -101,7 +101,7 @@ class SnapshotReport:
 
 @dataclass(frozen=True)
 class DetailReport:
-    """How many loans were fetched in full, because they had changed or in their turn, and how many were new or other."""
+    """How many loans were fetched in full, changed ones and in their turn, and how many were stored."""
 
     changed: int
     in_turn: int
@@ -120,9 +120,10 @@ _DETAILS_AT_ONCE = 50
 def snapshot_details(
     conn: WarehouseConnection, client: FineractClient, run: RunContext, sweep_days: int = SWEEP_DAYS
 ) -> DetailReport:
-    """Fetch loans with their transactions: those whose row in the list has changed since their last fetch first, then
-    those that were not looked at for longest, a share of all. Committed some at a time: a killed run goes on where it
-    was. `conn` must be in autocommit.
+    """Fetch loans with their transactions: those whose row in the list has changed since their last fetch first.
+
+    Then those that were not looked at for longest, a share of all. Committed some at a time: a killed run goes on where
+    it was. `conn` must be in autocommit.
     """
     loans = conn.execute(_TO_LOOK_AT, {"sweep_days": sweep_days}).fetchall()
     stored = 0

@@ -128,4 +128,7 @@ def _recon_rows(lender: Lender) -> Iterator[tuple[str, dict[str, Any]]]:
         for method, rate in card.methods.items():
             charged = {"percent": Decimal(rate.percent), "flat": Decimal(rate.flat_rupees)}
             gst = Decimal(card.gst_percent)
-            yield "core_lender_rate_card", {"gateway": gateway, "method": method, "gst_percent": gst, **charged}
+            yield (
+                "core_lender_rate_card",
+                {"gateway": gateway, "method": method, "gst_percent": gst, **charged},
+            )

@@ -53,7 +53,9 @@ class LoanStatement(Part):
 
     columns: StatementColumns
     date_format: Annotated[str, StringConstraints(pattern="%d.*%Y|%Y.*%d", max_length=20)] = "%d/%m/%Y"
-    statuses: dict[Literal["active", "closed", "written_off"], Annotated[tuple[Text, ...], Field(strict=False)]] = {}
+    statuses: dict[
+        Literal["active", "closed", "written_off"], Annotated[tuple[Text, ...], Field(strict=False)]
+    ] = {}
 
     @model_validator(mode="after")
     def _statuses_belong_to_a_column(self) -> Self:
@@ -82,7 +84,9 @@ class Reconciliation(Part):
     @classmethod
     def _small(cls, text: str) -> str:
         if Decimal(text) > _MOST_TOLERANCE:
-            raise ValueError(f"more than {_MOST_TOLERANCE} rupees is no tolerance: it would hide short payments")
+            raise ValueError(
+                f"more than {_MOST_TOLERANCE} rupees is no tolerance: it would hide short payments"
+            )
         return text
 
     @model_validator(mode="after")

@@ -67,9 +67,7 @@ def report() -> dict[str, Any]:
         unusual = reports.find_unusual(conn, reports.last_complete_day(), run)
         rows = reports.take_daily(conn, day, run)
         for row in reports.daily(conn, day):
-            _logger.info(
-                "%(lender)s %(measure)s %(status)s, %(age)s days: %(items)s, %(rupees)s rupees", row
-            )
+            _logger.info("%(lender)s %(measure)s %(status)s, %(age)s days: %(items)s, %(rupees)s rupees", row)
     if unusual:
         raise AirflowFailException("\n".join(one.told for one in unusual))
     return {"day": day.isoformat(), "rows": rows}

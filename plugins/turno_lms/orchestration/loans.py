@@ -37,7 +37,9 @@ def land_statements() -> list[dict[str, Any]]:
             for key in [found["Key"] for page in pages for found in page.get("Contents", [])]:
                 content = s3.get_object(Bucket=bucket(), Key=key)["Body"].read()
                 try:
-                    landed.append(land_statement(conn, lender.slug, layout, key, content, run).to_dict())
+                    landed.append(
+                        land_statement(conn, lender.slug, layout, key, content=content, run=run).to_dict()
+                    )
                 except StatementError as error:
                     refused.append(f"{key}: {error}")
                 conn.commit()

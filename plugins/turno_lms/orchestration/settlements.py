@@ -75,8 +75,6 @@ def land_account(account: dict[str, str]) -> list[dict[str, Any]]:
                     )
                     landed.append(land(conn, Report(*named, lines), current_run()).to_dict())
             except SettlementError as error:
-                raise AirflowFailException(
-                    f"{account['lender']} at {account['gateway']}: {error}"
-                ) from None
+                raise AirflowFailException(f"{account['lender']} at {account['gateway']}: {error}") from None
             conn.commit()
     return landed

@@ -176,4 +176,3 @@ def _figures(row: Row) -> dict[str, str]:
         "business_date": row["business_date"].isoformat(),
         "amount": canonical_amount(row["amount"]),
     }
-

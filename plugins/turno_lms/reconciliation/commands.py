@@ -45,7 +45,8 @@ def list_exceptions(
     """Open exceptions (or those of a life), the most rupees first."""
     wanted = Filter(
         lender=lender, kind=kind, life=life, owner=owner, loan_id=loan_id, only_open=life is None,
-        only_overdue=overdue, min_age_days=min_age_days, min_rupees=Decimal(min_rupees) if min_rupees else None, limit=limit,
+        only_overdue=overdue, min_age_days=min_age_days,
+        min_rupees=Decimal(min_rupees) if min_rupees else None, limit=limit,
     )  # fmt: skip
     with connect() as conn:
         _print({name: row[name] for name in _SHOWN} for row in exceptions.find(conn, wanted))
@@ -204,7 +205,9 @@ def _acting() -> Iterator[WarehouseConnection]:
 
 
 def _run(command: str, actor: str) -> RunContext:
-    return RunContext(f"turno_exceptions_{command}", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", actor=actor)
+    return RunContext(
+        f"turno_exceptions_{command}", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}", actor=actor
+    )
 
 
 def _told(count: int, what: str) -> None:

@@ -54,7 +54,13 @@ class LandedStatement:
 
 
 def land_statement(
-    conn: WarehouseConnection, lender: str, layout: LoanStatement, key: str, content: bytes, run: RunContext
+    conn: WarehouseConnection,
+    lender: str,
+    layout: LoanStatement,
+    key: str,
+    *,
+    content: bytes,
+    run: RunContext,
 ) -> LandedStatement:
     """Read a statement and store its lines in one transaction; the same bytes again are a no-op.
 

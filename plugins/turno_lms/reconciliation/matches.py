@@ -1,8 +1,8 @@
 """What the reconciliation models propose becomes state: matches that stay, exceptions that clear by themselves.
 
-In two steps. The exact rules (R1 to R3) come first and alone, because posting may wait for them; the others (R4 to R8) and
-what is left of it all (R9) follow. A match is recorded here before anything is posted that it releases: the claim reads
-`core_transaction_data`, which the next build derives from it. Rules by id: docs/reconciliation-rules.md.
+In two steps. The exact rules (R1 to R3) come first and alone, because posting may wait for them; the others (R4 to R8)
+and what is left of it all (R9) follow. A match is recorded here before anything is posted that it releases: the claim
+reads `core_transaction_data`, which the next build derives from it. Rules by id: docs/reconciliation-rules.md.
 """
 
 import hashlib
@@ -144,7 +144,9 @@ def _subset_members(members: list[Row]) -> Iterator[Row]:
     """The members of the splits of one group, each with the name of its split."""
     by_reference = {row["native_reference"]: row for row in members}
     sides = {
-        side: {row["native_reference"]: rupees_to_paise(row["amount"]) for row in members if row["side"] == side}
+        side: {
+            row["native_reference"]: rupees_to_paise(row["amount"]) for row in members if row["side"] == side
+        }
         for side in ("file", "gateway")
     }
     for split in unique_splits(sides["file"], sides["gateway"]):

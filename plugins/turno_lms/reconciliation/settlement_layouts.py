@@ -1,7 +1,7 @@
 """Settlement reports of the gateways, as their dashboards write them and as their APIs answer, in one form.
 
-Razorpay's dashboard writes rupees and a fee without its tax, its API paise and a fee that holds the tax. Cashfree writes
-rupees in both. What a gateway kept of a payment is the payment less what it settled; where the stated fee says
+Razorpay's dashboard writes rupees and a fee without its tax, its API paise and a fee that holds the tax. Cashfree
+writes rupees in both. What a gateway kept of a payment is the payment less what it settled; where the stated fee says
 otherwise, the report is refused. A line that is not settled yet is left out: it comes again with its settlement.
 """
 
@@ -22,12 +22,12 @@ _ENTITIES = {"payment": "payment", "refund": "refund", "adjustment": "adjustment
 
 
 class SettlementError(ValueError):
-    """A report that cannot be taken; the message names the line and what is wrong with it. Nothing was stored."""
+    """A report that cannot be taken; the message names the line and its fault. Nothing was stored."""
 
 
 @dataclass(frozen=True)
 class SettlementLine:
-    """One payment, refund or adjustment in a settlement. Rupees; `fee` holds the GST, `net` is what reached the bank."""
+    """One payment, refund or adjustment. Rupees; `fee` holds the GST, `net` is what reached the bank."""
 
     number: int
     entity: str

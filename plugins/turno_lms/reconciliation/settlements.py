@@ -29,7 +29,7 @@ returning report_id
 
 @dataclass(frozen=True)
 class Report:
-    """A report that came: from which account, as a file or by API, its name (key, or the day asked for), and its lines."""
+    """A report that came: its account, file or API, its name (key, or the day asked for), and its lines."""
 
     gateway: str
     lender: str
@@ -90,7 +90,8 @@ def land(conn: WarehouseConnection, report: Report, run: RunContext) -> Landed:
         if changed := conn.execute(STATEMENTS["changed_settlement_line"], values).fetchone():
             raise SettlementError(
                 f"{report.name}, line {changed['number']}: {changed['entity_id']} of settlement "
-                f"{changed['settlement_id']} came before with {changed['before']}, now with {changed['now']}: ask the gateway"
+                f"{changed['settlement_id']} came before with {changed['before']}, now with {changed['now']}: "
+                "ask the gateway"
             )
         new = conn.execute(STATEMENTS["new_settlement_lines"], values).fetchone()
         told = {

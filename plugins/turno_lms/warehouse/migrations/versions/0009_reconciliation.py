@@ -1,4 +1,4 @@
-"""Matches that say why, exceptions with a life and a history, a lender's rules, settlements, loans as others see them."""
+"""Matches that say why, exceptions with a life and a history, lenders' rules, settlements, loans in full."""
 
 from pathlib import Path
 

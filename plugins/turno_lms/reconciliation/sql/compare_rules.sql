@@ -1,0 +1,49 @@
+with before as (
+    select near.lender, near.rule as name, near.amount from core.core_recon_near as near where near.is_accepted
+    union all
+    select member.lender, 'group_sum', member.amount from core.core_recon_group as member
+    where member.is_accepted and member.side = 'file'
+    union all
+    select left_over.lender, left_over.kind, left_over.amount from core.core_recon_left_over as left_over
+),
+
+after as (
+    select near.lender, near.rule as name, near.amount from {near} as near where near.is_accepted
+    union all
+    select member.lender, 'group_sum', member.amount from {group} as member
+    where member.is_accepted and member.side = 'file'
+    union all
+    select left_over.lender, left_over.kind, left_over.amount from {left_over} as left_over
+),
+
+counted as (
+    select
+        lender,
+        name,
+        count(*) as items,
+        sum(amount) as rupees
+    from before
+    group by lender, name
+),
+
+recounted as (
+    select
+        lender,
+        name,
+        count(*) as items,
+        sum(amount) as rupees
+    from after
+    group by lender, name
+)
+
+select
+    lender,
+    name,
+    coalesce(counted.items, 0) as items_before,
+    coalesce(recounted.items, 0) as items_after,
+    coalesce(counted.rupees, 0) as rupees_before,
+    coalesce(recounted.rupees, 0) as rupees_after
+from counted
+full outer join recounted using (lender, name)
+where (counted.items, counted.rupees) is distinct from (recounted.items, recounted.rupees)
+order by lender, name

@@ -161,13 +161,19 @@ def _split(plant: _Planter, number: int) -> None:
 
 
 def _differ(plant: _Planter, number: int) -> None:
-    """The file has the debit twice; another loan; other rupees; a day beyond the tolerance."""
+    """The file has the debit twice; another loan under one UTR; other rupees; a day beyond the tolerance."""
     loan, day, amount = plant.case()
     rows = [plant.file(loan, day, amount) for _ in range(2)]
     plant.match("recon_match_key", rows[0], plant.gateway(loan, day, amount))
     plant.leave("duplicate", rows[1])
     loan, day, amount = plant.case()
-    plant.leave("loan_mismatch", plant.file(loan, day, amount), plant.gateway(plant.case()[0], day, amount))
+    utr = f"UTR{number:04d}9"
+    other = plant.case()[0]
+    plant.leave(
+        "loan_mismatch",
+        plant.file(loan, day, amount, settlement=utr),
+        plant.gateway(other, day, amount, settlement=utr),
+    )
     loan, day, amount = plant.case()
     plant.leave("amount_mismatch", plant.file(loan, day, amount - 90), plant.gateway(loan, day, amount))
     loan, day, amount = plant.case()

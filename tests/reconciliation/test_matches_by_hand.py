@@ -17,15 +17,30 @@ def run_of(actor: str, number: int = 1) -> RunContext:
 
 
 def see(
-    conn: WarehouseConnection, reference: str, key: str, *, lender: str = "gb", amount: str = "5499.00"
+    conn: WarehouseConnection,
+    reference: str,
+    key: str,
+    *,
+    lender: str = "gb",
+    amount: str = "5499.00",
+    matched_by: str = "first_sight",
 ) -> None:
     """Freeze a sighting; what comes from a file is of the channel that posts."""
     is_file = reference.startswith("file:")
     conn.execute(
         "insert into core.core_payment_identity (native_reference, posting_key, source_key, occurrence, lender, loan_id,"
         " business_date, amount, stream, channel, matched_by, is_posting_channel)"
-        " values (%s, %s, %s, 1, %s, 'GB100001', '2026-01-05', %s, 'nach_debits', %s, 'first_sight', %s)",
-        (reference, key, key, lender, amount, "file:nach" if is_file else "razorpay", is_file),
+        " values (%s, %s, %s, 1, %s, 'GB100001', '2026-01-05', %s, 'nach_debits', %s, %s, %s)",
+        (
+            reference,
+            key,
+            key,
+            lender,
+            amount,
+            "file:nach" if is_file else "razorpay",
+            matched_by,
+            is_file,
+        ),
     )
 
 
@@ -117,6 +132,16 @@ def test_what_may_not_be_matched_or_taken_apart_is_refused(pair: WarehouseConnec
         by_hand.request_match(pair, [ROW, PAYMENT], " ", run)
     with pytest.raises(MatchError, match="there is no match"):
         by_hand.request_unmatch(pair, "nothing", "because", run)
+
+
+def test_evidence_that_the_posting_channel_has_reported_too_is_no_evidence(pair: WarehouseConnection) -> None:
+    """The payment's key has a row of its own by now: both keys would be posted."""
+    asked = by_hand.request_match(pair, [ROW, PAYMENT], "alike", run_of("asha"))
+    approvals.decide(pair, asked.approval_id, "meera", approved=True)
+    see(pair, "file:gb:nach:N2", "b", matched_by="same_source_key")
+    with pytest.raises(MatchError, match="both would be posted"):
+        by_hand.execute(pair, asked.approval_id, run_of("meera"))
+    assert matched(pair) == []
 
 
 def test_a_match_that_released_a_posting_stands_until_that_is_reversed(pair: WarehouseConnection) -> None:

@@ -175,7 +175,9 @@ class ExceptionKind(StrEnum):
     MISSING_IN_GATEWAY = "missing_in_gateway"
     AMOUNT_MISMATCH = "amount_mismatch"  # the other side has the loan, near the day, with other rupees
     DATE_MISMATCH = "date_mismatch"  # the other side has loan and rupees on a day beyond the tolerance
-    LOAN_MISMATCH = "loan_mismatch"  # the other side has day and rupees on another loan
+    LOAN_MISMATCH = (
+        "loan_mismatch"  # the other side has it on another loan, under the same settlement or mandate
+    )
     DUPLICATE = "duplicate"  # its side reports more of the same than the other
     AMBIGUOUS_MATCH = "ambiguous_match"  # several records of the other side are as good
     MISSING_IN_FINERACT = "missing_in_fineract"  # nothing holds it, and it has not been posted

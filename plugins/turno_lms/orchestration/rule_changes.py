@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 
 from turno_lms.domain.money import canonical_amount, rupees
-from turno_lms.orchestration.dbt import project_folder
 from turno_lms.reconciliation.reports import compare_rules
 from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
 
@@ -57,6 +56,8 @@ def try_rules(conn: WarehouseConnection, change: RuleChange) -> list[Row]:
 
 def _dbt(*arguments: str, variables: Mapping[str, Any]) -> None:
     from dbt.cli.main import dbtRunner
+
+    from turno_lms.orchestration.dbt import project_folder
 
     folder = str(project_folder())
     with TemporaryDirectory(prefix="turno-dry-run-") as output:

@@ -62,6 +62,11 @@ def execute(conn: WarehouseConnection, approval_id: int, run: RunContext) -> dic
         approvals.use(conn, approval_id, now, run, needed=True)
         if wanted["action"] == "match":
             done = insert_group(conn, _described(conn, _references(wanted)), MANUAL, wanted["reason"], run)
+            if not done:
+                raise MatchError(
+                    "the channel that posts has reported both sides: both would be posted. "
+                    "Link one payment to the other instead"
+                )
         else:
             values = {
                 "group": wanted["match_group"],

@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from psycopg import sql
-
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ExceptionKind
 from turno_lms.reconciliation.statements import STATEMENTS
@@ -40,31 +38,32 @@ class FindingsReport:
         return asdict(self)
 
 
+_SETTLEMENTS = "create temporary table finding as select found.* from core.core_settlement_finding as found"
+
+
 def record_settlements(conn: WarehouseConnection, run: RunContext) -> FindingsReport:
     """Keep what core_settlement_finding says; safe to run again."""
-    findings = sql.Identifier("core", "core_settlement_finding")
-    with conn.transaction():
-        return _record(conn, findings, SETTLEMENT_KINDS, "gateway and rate card agree now", run)
+    return _record(conn, _SETTLEMENTS, SETTLEMENT_KINDS, "gateway and rate card agree now", run)
 
 
 def record_loans(conn: WarehouseConnection, run: RunContext) -> FindingsReport:
     """Keep the differences of core_recon_loan; safe to run again."""
-    with conn.transaction():
-        conn.execute(STATEMENTS["find_loan_differences"])
-        findings = sql.Identifier("loan_finding")
-        report = _record(conn, findings, LOAN_KINDS, "the loan agrees now", run)
-        conn.execute("drop table loan_finding")
-    return report
+    return _record(conn, STATEMENTS["find_loan_differences"], LOAN_KINDS, "the loan agrees now", run)
 
 
 def _record(
-    conn: WarehouseConnection, findings: sql.Identifier, kinds: Iterable[str], reason: str, run: RunContext
+    conn: WarehouseConnection, find: str, kinds: Iterable[str], reason: str, run: RunContext
 ) -> FindingsReport:
+    """Find, then clear what is not found any more and open what is, in one transaction."""
     values = {"run": run.label, "kinds": list(kinds), "reason": reason}
 
     def touched(name: str) -> int:
-        counted = conn.execute(sql.SQL(STATEMENTS[name]).format(findings=findings), values).fetchone()
+        counted = conn.execute(STATEMENTS[name], values).fetchone()
         return int((counted or {})["touched"])
 
-    cleared = touched("clear_findings")
-    return FindingsReport(opened=touched("open_findings"), cleared=cleared)
+    with conn.transaction():
+        conn.execute(find)
+        cleared = touched("clear_findings")
+        report = FindingsReport(opened=touched("open_findings"), cleared=cleared)
+        conn.execute("drop table finding")
+    return report

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
-from psycopg import sql
-
 from turno_lms.domain.money import rupees_to_paise
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ExceptionKind
@@ -38,6 +36,8 @@ PAYMENT_KINDS = (
     ExceptionKind.CONTESTED_MATCH,
 )
 """The exceptions of payments that are opened and cleared here."""
+_EXACT_PAIRS = "create temporary view proposed_pair as select * from core.core_recon_exact"
+_NEAR_PAIRS = "create temporary view proposed_pair as select * from core.core_recon_near where is_accepted"
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def record_exact(conn: WarehouseConnection, run: RunContext) -> int:
     """Record core_recon_exact, in one transaction; returns the pairs. Safe to run again: a sighting is matched once."""
     with conn.transaction():
         _lock(conn)
-        return _record_pairs(conn, "select exact.* from core.core_recon_exact as exact", run)
+        return _record_pairs(conn, _EXACT_PAIRS, run)
 
 
 def record_matches(conn: WarehouseConnection, run: RunContext) -> ReconReport:
@@ -69,10 +69,7 @@ def record_matches(conn: WarehouseConnection, run: RunContext) -> ReconReport:
     """
     with conn.transaction():
         _lock(conn)
-        pairs = _record_pairs(conn, "select exact.* from core.core_recon_exact as exact", run)
-        pairs += _record_pairs(
-            conn, "select near.* from core.core_recon_near as near where near.is_accepted", run
-        )
+        pairs = _record_pairs(conn, _EXACT_PAIRS, run) + _record_pairs(conn, _NEAR_PAIRS, run)
         groups = _record_groups(conn, run)
         values = {"run": run.label, "kinds": list(PAYMENT_KINDS), "posting_hours": POSTING_HOURS}
         conn.execute(STATEMENTS["judge_payments"], values)
@@ -86,7 +83,7 @@ def record_matches(conn: WarehouseConnection, run: RunContext) -> ReconReport:
 def insert_group(
     conn: WarehouseConnection, members: Sequence[Row], rule: str, reason: str, run: RunContext
 ) -> int:
-    """Record one match of the given sightings in the caller's transaction; returns its members."""
+    """Record one match of the given sightings in the caller's transaction; returns its members, 0 if it may not be."""
     conn.execute(STATEMENTS["make_group_members"])
     split = Split(
         tuple(row["native_reference"] for row in members if row["side"] == "file"),
@@ -94,9 +91,9 @@ def insert_group(
     )
     for member in _split_members(split, {row["native_reference"]: row for row in members}):
         conn.execute(_ADD_MEMBER, member)
-    _record_members(conn, rule, reason, run)
+    groups = _record_members(conn, rule, reason, run)
     conn.execute("drop table group_member")
-    return len(members)
+    return len(members) if groups else 0
 
 
 def _lock(conn: WarehouseConnection) -> None:
@@ -106,9 +103,10 @@ def _lock(conn: WarehouseConnection) -> None:
 
 
 def _record_pairs(conn: WarehouseConnection, proposals: str, run: RunContext) -> int:
-    statement = sql.SQL(STATEMENTS["record_pairs"]).format(proposals=sql.SQL("(" + proposals + ")"))
-    counted = conn.execute(statement, {"run": run.label}).fetchone()
-    return int((counted or {})["touched"]) // 2
+    conn.execute(proposals)
+    members = _touched(conn, "record_pairs", {"run": run.label})
+    conn.execute("drop view proposed_pair")
+    return members // 2
 
 
 def _record_groups(conn: WarehouseConnection, run: RunContext) -> int:

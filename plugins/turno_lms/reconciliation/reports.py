@@ -58,8 +58,12 @@ def matches_of_loan(conn: WarehouseConnection, loan_id: str) -> list[Row]:
 
 def compare_rules(conn: WarehouseConnection, suffix: str) -> list[Row]:
     """Where the models of the rules differ from those built under the names with `suffix`, in items and rupees."""
-    tables = {name: sql.Identifier("core", f"core_recon_{name}{suffix}") for name in _COMPARED}
-    return conn.execute(sql.SQL(STATEMENTS["compare_rules"]).format(**tables)).fetchall()
+    view = sql.SQL("create or replace temporary view {tried} as select * from {table}")
+    with conn.transaction(force_rollback=True):
+        for name in _COMPARED:
+            table = sql.Identifier("core", f"core_recon_{name}{suffix}")
+            conn.execute(view.format(tried=sql.Identifier(f"tried_{name}"), table=table))
+        return conn.execute(STATEMENTS["compare_rules"]).fetchall()
 
 
 def find_unusual(conn: WarehouseConnection, day: date, run: RunContext) -> list[Unusual]:

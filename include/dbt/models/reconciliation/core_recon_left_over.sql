@@ -12,17 +12,19 @@
   (a record of the other side that is left as well), else the other side is missing. `expected` while that is not due.
 -#}
 with accepted as (
-    select exact.file_native_reference as native_reference from {{ ref('core_recon_exact') }} as exact
+    {% for pairs, condition in [
+        (ref('core_recon_exact'), "true"),
+        (ref('core_recon_near'), "pair.is_accepted"),
+    ] -%}
+    {% for side in ["file", "gateway"] -%}
+    select pair.{{ side }}_native_reference as native_reference
+    from {{ pairs }} as pair
+    where {{ condition }}
     union all
-    select exact.gateway_native_reference from {{ ref('core_recon_exact') }} as exact
-    union all
-    select near.file_native_reference from {{ ref('core_recon_near') }} as near
-    where near.is_accepted
-    union all
-    select near.gateway_native_reference from {{ ref('core_recon_near') }} as near
-    where near.is_accepted
-    union all
-    select member.native_reference from {{ ref('core_recon_group') }} as member
+    {% endfor -%}
+    {% endfor -%}
+    select member.native_reference
+    from {{ ref('core_recon_group') }} as member
     where member.is_accepted
 ),
 
@@ -34,7 +36,11 @@ left_over as (
         rule.today
     from {{ ref('core_recon_side') }} as side
     inner join {{ ref('core_recon_rule') }} as rule on side.lender = rule.lender
-    where not exists (select 1 from accepted where accepted.native_reference = side.native_reference)
+    where
+        not exists (
+            select 1 from accepted
+            where accepted.native_reference = side.native_reference
+        )
 ),
 
 -- a payment of which both sides are known under one key and do not pair is a contradiction: identity asks about it
@@ -49,20 +55,6 @@ open_record as (
     select left_over.*
     from left_over
     inner join one_sided on left_over.posting_key = one_sided.posting_key
-),
-
-lonely as (
-    select
-        open_record.*,
-        count(*) over (
-            partition by
-                open_record.side,
-                open_record.lender,
-                open_record.stream,
-                open_record.amount,
-                open_record.business_date
-        ) as alike
-    from open_record
 ),
 
 finding as (
@@ -84,18 +76,21 @@ finding as (
     union all
     select
         own.posting_key,
-        2,
-        'duplicate',
-        jsonb_build_object('native_reference', twin.native_reference)
+        2 as rank,
+        'duplicate' as kind,
+        jsonb_build_object('native_reference', twin.native_reference) as candidate
     from open_record as own
     inner join {{ source('state', 'core_recon_match') }} as twin
-        on own.recon_match_key = twin.recon_match_key and own.side = twin.side
+        on
+            own.recon_match_key = twin.recon_match_key
+            and own.side = twin.side
+            and own.native_reference <> twin.native_reference
     union all
     select
         own.posting_key,
-        2,
-        'duplicate',
-        jsonb_build_object('native_reference', twin.native_reference)
+        2 as rank,
+        'duplicate' as kind,
+        jsonb_build_object('native_reference', twin.native_reference) as candidate
     from open_record as own
     inner join {{ ref('core_recon_side') }} as twin
         on own.recon_match_key = twin.recon_match_key and own.side = twin.side and own.stream = twin.stream
@@ -103,8 +98,8 @@ finding as (
     union all
     select
         own.posting_key,
-        case when other.amount = own.amount then 3 else 4 end,
-        case when other.amount = own.amount then 'date_mismatch' else 'amount_mismatch' end,
+        case when other.amount = own.amount then 3 else 4 end as rank,
+        case when other.amount = own.amount then 'date_mismatch' else 'amount_mismatch' end as kind,
         {{ recon_candidate('other') }}
     from open_record as own
     inner join open_record as other
@@ -119,24 +114,24 @@ finding as (
             and coalesce(own.gateway_payment_reference = other.gateway_payment_reference, true)
             and coalesce(own.bank_reference = other.bank_reference, true)
     union all
-    -- the same rupees on the same day are many loans' instalment: only the last two of them may be one payment
+    -- the same rupees on the same day are many loans' instalment: only a reference that both carry speaks of one payment
     select
         own.posting_key,
-        5,
-        'loan_mismatch',
+        5 as rank,
+        'loan_mismatch' as kind,
         {{ recon_candidate('other') }}
-    from lonely as own
-    inner join lonely as other
+    from open_record as own
+    inner join open_record as other
         on
             own.lender = other.lender
             and own.stream = other.stream
             and own.amount = other.amount
-            and own.business_date = other.business_date
             and own.side <> other.side
             and own.loan_id <> other.loan_id
+            and abs(own.business_date - other.business_date) <= own.date_tolerance_days
             and coalesce(own.gateway_payment_reference = other.gateway_payment_reference, true)
             and coalesce(own.bank_reference = other.bank_reference, true)
-    where own.alike = 1 and other.alike = 1
+    where own.settlement_reference = other.settlement_reference or own.umrn = other.umrn
 ),
 
 best as (

@@ -60,6 +60,7 @@ select
     coalesce(file_row.settlement_reference, {{ comparable_reference('settled.settlement_utr') }}) as settlement_reference,
     -- what was kept of it on the way, GST included
     coalesce(file_row.charge, settled.fee, payment.fee)::numeric(18, 2) as charge,
+    sighting.umrn,
     member.is_posting_channel,
     sighting.seen_at
 from member

@@ -5,7 +5,7 @@ with touched as (
         exception.state = 'open'
         and exception.kind = any(%(kinds)s)
         and not exists (
-            select 1 from {findings} as finding
+            select 1 from finding
             where finding.kind = exception.kind and finding.subject = exception.subject
         )
     returning exception.exception_id

@@ -1,3 +1,4 @@
+-- What R8 matched after the models were built is left over in both, and left out.
 with before as (
     select near.lender, near.rule as name, near.amount from core.core_recon_near as near where near.is_accepted
     union all
@@ -5,15 +6,17 @@ with before as (
     where member.is_accepted and member.side = 'file'
     union all
     select left_over.lender, left_over.kind, left_over.amount from core.core_recon_left_over as left_over
+    where not exists (select 1 from core.core_recon_match as known where known.posting_key = left_over.posting_key)
 ),
 
 after as (
-    select near.lender, near.rule as name, near.amount from {near} as near where near.is_accepted
+    select near.lender, near.rule as name, near.amount from tried_near as near where near.is_accepted
     union all
-    select member.lender, 'group_sum', member.amount from {group} as member
+    select member.lender, 'group_sum', member.amount from tried_group as member
     where member.is_accepted and member.side = 'file'
     union all
-    select left_over.lender, left_over.kind, left_over.amount from {left_over} as left_over
+    select left_over.lender, left_over.kind, left_over.amount from tried_left_over as left_over
+    where not exists (select 1 from core.core_recon_match as known where known.posting_key = left_over.posting_key)
 ),
 
 counted as (

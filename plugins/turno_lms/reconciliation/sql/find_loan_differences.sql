@@ -1,6 +1,6 @@
 -- One row for each way in which a loan differs, with the rupees at stake. A loan that was never fetched in full is not
 -- judged by its transactions, and a statement of a day before the loan was first listed is not compared.
-create temporary table loan_finding as
+create temporary table finding as
 with tolerance as (
     select
         lender.lender,

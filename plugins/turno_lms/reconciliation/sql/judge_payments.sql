@@ -22,9 +22,13 @@ select
     ) as detail
 from core.core_recon_left_over as left_over
 cross join lateral (
-    select bool_or(known.native_reference is null) as is_left
-    from jsonb_array_elements(left_over.candidates) as candidate
-    left join core.core_recon_match as known on candidate ->> 'native_reference' = known.native_reference
+    select bool_or(
+        not exists (
+            select 1 from core.core_recon_match as other
+            where other.native_reference = candidate.told ->> 'native_reference'
+        )
+    ) as is_left
+    from jsonb_array_elements(left_over.candidates) as candidate (told)
 ) as near
 left join core.core_payment_decision as decision on left_over.posting_key = decision.posting_key
 where

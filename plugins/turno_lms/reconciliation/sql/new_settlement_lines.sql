@@ -1,5 +1,5 @@
-select count(distinct (staged.settlement_id, staged.entity, staged.entity_id)) as lines
-from settlement_line as staged
+select count(*) as lines
+from (select distinct settlement_id, entity, entity_id from settlement_line) as staged
 left join raw.raw_gateway_settlement_line as known
     on
         known.gateway = %(gateway)s

@@ -9,7 +9,7 @@ with touched as (
         finding.rupees,
         finding.detail,
         %(run)s
-    from {findings} as finding
+    from finding
     where
         not exists (
             select 1 from core.core_recon_exception as settled

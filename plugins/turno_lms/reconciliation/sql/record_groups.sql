@@ -1,5 +1,6 @@
 -- All members of a group, or none. The side that the posting channel reports is canonical, with every payment on it: each
--- of them is money of its own, and the other side is evidence of them.
+-- of them is money of its own, and the other side is evidence of them. Where the posting channel has reported the
+-- evidence too, the group waits: both would be posted.
 with proposal as (
     select
         member.*,
@@ -13,14 +14,33 @@ with proposal as (
         on member.match_group = undone.match_group
 ),
 
-fresh as (
+sided as (
     select
         proposal.*,
         proposal.is_posting_channel
-        and proposal.side = case when proposal.is_file_posting then 'file' else 'gateway' end as is_canonical
+        and proposal.side = case when proposal.is_file_posting then 'file' else 'gateway' end as is_canonical,
+        array_agg(proposal.posting_key) filter (
+            where proposal.side = case when proposal.is_file_posting then 'file' else 'gateway' end
+        ) over (partition by proposal.match_group) as canonical_keys
     from proposal
+),
+
+reported_twice as (
+    select distinct sided.match_group
+    from sided
+    inner join core.core_payment_identity as late on sided.posting_key = late.posting_key and late.is_posting_channel
+    where sided.is_posting and not sided.posting_key = any(sided.canonical_keys)
+),
+
+fresh as (
+    select sided.*
+    from sided
+    left join reported_twice on sided.match_group = reported_twice.match_group
     -- what people took apart only people put together again
-    where not proposal.is_known and (not proposal.is_undone or %(rule)s = 'manual')
+    where
+        not sided.is_known
+        and reported_twice.match_group is null
+        and (not sided.is_undone or %(rule)s = 'manual')
 ),
 
 touched as (

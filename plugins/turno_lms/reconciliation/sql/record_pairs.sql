@@ -3,7 +3,7 @@
 -- payment has been reported by that channel too since the models were built, the pair waits for the next look.
 with fresh as (
     select proposal.*
-    from {proposals} as proposal
+    from proposed_pair as proposal
     where
         not exists (
             select 1 from core.core_recon_match as known where known.native_reference = proposal.file_native_reference

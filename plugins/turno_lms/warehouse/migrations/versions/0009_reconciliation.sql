@@ -75,7 +75,8 @@ create table raw.raw_gateway_settlement_line (
     settled_on date,
     payload jsonb not null
 );
-comment on column raw.raw_gateway_settlement_line.fee is 'What the gateway kept, GST included. Null tax: the report does not part them.';
+comment on column raw.raw_gateway_settlement_line.fee is
+'What the gateway kept, GST included. Null tax: the report does not part them.';
 comment on column raw.raw_gateway_settlement_line.net is 'What reached the bank for it: negative for refunds.';
 create unique index raw_gateway_settlement_line_once
 on raw.raw_gateway_settlement_line (gateway, lender, settlement_id, entity, entity_id);

@@ -146,8 +146,8 @@ def _ladder(project: DbtProject) -> dict[str, float | int]:
 
 
 def _model_seconds(project: DbtProject, model: str) -> float:
-    (result,) = project.dbt("run", "--select", model)
-    return float(result.execution_time)
+    results = project.dbt("run", "--select", model)
+    return sum(float(result.execution_time) for result in results if result.node.name == model)
 
 
 _LOAN_TABLES = (

@@ -43,11 +43,12 @@
 
 {% macro recon_rule_value(name, standard) -%}
     {#- A lender's value, its standard without one, or (a dry run) what var recon_rules says for the lender or for `*`. -#}
+    {%- set tried = var('recon_rules') if var('recon_rules') is mapping else {} -%}
     coalesce(
-    {%- for slug, rules in var('recon_rules').items() if name in rules and slug != '*' %}
+    {%- for slug, rules in tried.items() if name in rules and slug != '*' %}
         case when lender.lender = '{{ slug }}' then {{ rules[name] }} end,
     {%- endfor %}
-        {{ var('recon_rules').get('*', {}).get(name, 'rule.' ~ name) }},
+        {{ tried.get('*', {}).get(name, 'rule.' ~ name) }},
         {{ standard }}
     )
 {%- endmacro %}

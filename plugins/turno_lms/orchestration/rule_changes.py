@@ -65,7 +65,8 @@ def _dbt(*arguments: str, variables: Mapping[str, Any]) -> None:
         options = [text for name, place in places.items() for text in (f"--{name}", place)]
         result = dbtRunner().invoke([*arguments, "--vars", json.dumps(variables), *options, "--quiet"])
     if not result.success:
-        raise DryRunError(f"dbt {arguments[0]} failed: {result.exception or result.result}")
+        told = [f"{each.node.name}: {each.message}" for each in getattr(result.result, "results", [])]
+        raise DryRunError(f"dbt {arguments[0]} failed: {result.exception or '; '.join(told)}")
 
 
 def dry_run(

@@ -23,6 +23,7 @@
     "duplicate",
     "ambiguous_match",
 ] -%}
+{%- set recon_kind_list = "'" ~ recon_kinds | join("',\n                '") ~ "'" -%}
 
 with touched as (
     {% if is_incremental() %}
@@ -179,15 +180,15 @@ judged as (
             bool_or(question.kind = 'missing_in_fineract' and question.state = 'open') as is_missing_in_fineract,
             bool_or(question.class = 'expected' and question.state = 'open') as is_expected,
             max(question.kind) filter (
-                where question.state = 'open' and question.kind in ('{{ recon_kinds | join("', '") }}')
+                where question.state = 'open' and question.kind in ({{ recon_kind_list }})
             ) as open_kind,
-            bool_or(question.state in ('resolved', 'written_off') and question.kind in ('{{ recon_kinds | join("', '") }}'))
+            bool_or(question.state in ('resolved', 'written_off') and question.kind in ({{ recon_kind_list }}))
                 as is_settled
         from {{ source('state', 'core_recon_exception') }} as question
         where
             question.subject = payment.posting_key
             and question.kind in (
-                'identity_conflict', 'possible_duplicate', 'missing_in_fineract', '{{ recon_kinds | join("', '") }}'
+                'identity_conflict', 'possible_duplicate', 'missing_in_fineract', {{ recon_kind_list }}
             )
     ) as exception
 )

@@ -86,8 +86,12 @@ pass_{{ rank }} as (
     where
         near.rank = {{ rank }}
         {%- for _, earlier in rules if earlier < rank %}
-        and not exists (select 1 from pass_{{ earlier }} as taken where taken.file_bucket = near.file_bucket)
-        and not exists (select 1 from pass_{{ earlier }} as taken where taken.gateway_bucket = near.gateway_bucket)
+        {% for side in ["file", "gateway"] -%}
+        and not exists (
+            select 1 from pass_{{ earlier }} as taken
+            where taken.{{ side }}_bucket = near.{{ side }}_bucket
+        )
+        {% endfor -%}
         {%- endfor %}
 ),
 

@@ -30,10 +30,10 @@ announced as (
     group by event.payload #>> '{payload,settlement,entity,id}'
     union all
     select
-        'cashfree',
-        event.payload #>> '{data,settlement,settlement_id}',
-        max({{ rupees_of_text("(event.payload #>> '{data,settlement,amount_settled}')") }}),
-        max(event.payload #>> '{data,settlement,utr}')
+        'cashfree' as gateway,
+        event.payload #>> '{data,settlement,settlement_id}' as settlement_id,
+        max({{ rupees_of_text("(event.payload #>> '{data,settlement,amount_settled}')") }}) as amount,
+        max(event.payload #>> '{data,settlement,utr}') as utr
     from {{ source('landing', 'raw_cashfree_api') }} as event
     where event.event_type = 'SETTLEMENT_SUCCESS'
     group by event.payload #>> '{data,settlement,settlement_id}'

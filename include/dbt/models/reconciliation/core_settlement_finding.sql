@@ -52,12 +52,12 @@ group by finding.kind, finding.gateway_payment_reference
 union all
 -- an account is asked about only as far as its reports reach
 select
-    'not_settled',
-    payment.gateway_payment_reference,
-    payment.told_to,
+    'not_settled' as kind,
+    payment.gateway_payment_reference as subject,
+    payment.told_to as lender,
     payment.loan_id,
-    payment.amount,
-    jsonb_build_object('business_date', payment.business_date)
+    payment.amount as rupees,
+    jsonb_build_object('business_date', payment.business_date) as detail
 from {{ ref('base_gateway_payment') }} as payment
 inner join (
     select
@@ -85,11 +85,12 @@ where
     )
 union all
 select
-    'settlement_total_differs',
-    settlement.gateway || ':' || settlement.settlement_id,
+    'settlement_total_differs' as kind,
+    settlement.gateway || ':' || settlement.settlement_id as subject,
     settlement.lender,
-    null,
-    settlement.difference,
+    null as loan_id,
+    settlement.difference as rupees,
     jsonb_build_object('announced', settlement.announced, 'lines', settlement.net, 'utr', settlement.settlement_utr)
+        as detail
 from {{ ref('core_settlement') }} as settlement
 where settlement.difference <> 0

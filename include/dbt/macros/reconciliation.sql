@@ -1,7 +1,16 @@
-{% macro recon_left_over(side, condition, key, number) %}
-        {#- One side of exact pass `number`: what it may pair and the earlier passes left, counted under the pass's key. #}
+{% macro recon_left_over(side, condition, key, after) %}
+        {#-
+          One side of an exact pass: what it may pair and the passes in `after` left (the others offer other records),
+          counted under the pass's key.
+        #}
         select
-            side.*,
+            {%- for column in key %}
+            side.{{ column }},
+            {%- endfor %}
+            {%- for column in ["native_reference", "posting_key", "is_posting_channel", "lender", "recon_match_key", "business_date", "amount"]
+                if column not in key %}
+            side.{{ column }},
+            {%- endfor %}
             row_number() over nth_under_key as nth,
             count(*) over (
                 partition by {% for column in key %}side.{{ column }}{{ ", " if not loop.last }}{% endfor %}
@@ -10,7 +19,7 @@
         where
             side.side = '{{ side }}'
             and {{ condition }}
-            {%- for earlier in range(1, number) %}
+            {%- for earlier in after %}
             and not exists (
                 select 1 from pass_{{ earlier }} as taken where taken.{{ side }}_native_reference = side.native_reference
             )
@@ -80,3 +89,11 @@
         {%- do run_query("drop table if exists core." ~ name ~ var('recon_suffix') ~ "; commit") -%}
     {%- endfor %}
 {% endmacro %}
+
+{% macro recon_plan() -%}
+    {#-
+      The planner takes a step that counts under a key for one row and loops over the next one with it: quadratic, where
+      every join here is by equal keys of two large sides. Hashes and sorts want memory; both end with the transaction.
+    -#}
+    set local enable_nestloop = off; set local work_mem = '128MB'
+{%- endmacro %}

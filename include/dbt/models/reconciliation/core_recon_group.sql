@@ -1,6 +1,7 @@
 {{
     config(
         materialized="table",
+        pre_hook="{{ recon_plan() }}",
         tags=["reconciliation_rest", "reconciliation_rules"],
         indexes=[{"columns": ["native_reference"]}, {"columns": ["group_key"]}],
     )

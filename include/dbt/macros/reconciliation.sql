@@ -3,18 +3,24 @@
           One side of an exact pass: what it may pair and the passes in `after` left (the others offer other records),
           counted under the pass's key.
         #}
+        {%- set carried = [
+            "native_reference",
+            "posting_key",
+            "is_posting_channel",
+            "lender",
+            "recon_match_key",
+            "business_date",
+            "amount",
+        ] %}
         select
             {%- for column in key %}
             side.{{ column }},
             {%- endfor %}
-            {%- for column in ["native_reference", "posting_key", "is_posting_channel", "lender", "recon_match_key", "business_date", "amount"]
-                if column not in key %}
+            {%- for column in carried if column not in key %}
             side.{{ column }},
             {%- endfor %}
             row_number() over nth_under_key as nth,
-            count(*) over (
-                partition by {% for column in key %}side.{{ column }}{{ ", " if not loop.last }}{% endfor %}
-            ) as under_key
+            count(*) over nth_under_key as under_key
         from {{ ref('core_recon_side') }} as side
         where
             side.side = '{{ side }}'
@@ -27,6 +33,7 @@
         window nth_under_key as (
             partition by {% for column in key %}side.{{ column }}{{ ", " if not loop.last }}{% endfor %}
             order by side.native_reference
+            rows between unbounded preceding and unbounded following
         )
 {% endmacro %}
 

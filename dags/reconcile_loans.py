@@ -1,17 +1,21 @@
 """
-### Reconcile loans: Fineract's loans into RAW, then the whole proof
+### Reconcile loans: Fineract's loans into RAW, each against our ledger and its lender's statement, then the proof
 
 Reads all loans from Fineract, appends those that changed to `raw.raw_fineract_loan_snapshot`, and emits
-`loans_snapshotted` when there were any: `build_warehouse` then resolves payments that waited for their loan.
-Afterwards it proves that Fineract's repayments and the ledger are in bijection: for the loans that changed in
-Fineract or in the ledger since their last proof, and for all of them when the form asks for `every_loan`.
+`loans_snapshotted` when there were any: `build_warehouse` then resolves payments that waited for their loan. Loans
+that changed are fetched with their transactions first, then those not looked at for longest, a fourteenth of all.
+Lenders' statements (`statements/<lender>/*.csv`, where the mapping says how to read them) are landed, and
+`core.core_recon_loan` lays it side by side: rupees posted by us and there, outstanding by component, days past due,
+status. Differences are exceptions that close when the loan agrees again. Afterwards it proves that Fineract's
+repayments and the ledger are in bijection: for the loans that changed in Fineract or in the ledger since their last
+proof, and for all of them when the form asks for `every_loan`.
 
 **Starts:** daily at 06:00 IST; by hand after loans were created.
 
-**Run again:** trigger it, or clear a failed task.
+**Run again:** trigger it, or clear a failed task; the fetching goes on where it was.
 
-**Run twice:** no change; a loan that is as it was is not stored again. A difference found by the proof is one
-open exception, however often it is found, and fails the run each time.
+**Run twice:** no change; a loan that is as it was is not stored again. A difference is one open exception, however
+often it is found; one found by the proof fails the run each time.
 """
 
 from typing import Any
@@ -19,8 +23,10 @@ from typing import Any
 from airflow.sdk import DAG, Param, TriggerRule, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from turno_lms.orchestration import loans
 from turno_lms.orchestration.assets import LOANS_SNAPSHOTTED
 from turno_lms.orchestration.connections import fineract_client
+from turno_lms.orchestration.dbt import ROUTINE, dbt_group
 from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args, ist
 from turno_lms.orchestration.runs import current_run, flag_param
 
@@ -66,6 +72,27 @@ with DAG(
         report.raise_for_differences()
         return report.to_dict()
 
+    @task(pool=Pool.FINERACT_READ, execution_timeout=LONG)
+    def fetch_details() -> dict[str, int]:
+        """Fetch changed loans with their transactions, and a share of the others."""
+        return loans.fetch_details()
+
+    @task(execution_timeout=LONG)
+    def land_statements() -> list[dict[str, Any]]:
+        """Land the balances that lenders sent."""
+        return loans.land_statements()
+
+    @task
+    def record_loans() -> dict[str, int]:
+        """Keep the differences as exceptions."""
+        return loans.record_loans()
+
     snapshot = snapshot_loans()
     announce(snapshot)
-    snapshot >> prove()
+    details = fetch_details()
+    snapshot >> [details, prove()]
+    (
+        [details, land_statements()]
+        >> dbt_group("loans", tag="reconciliation_loans", weight=ROUTINE)
+        >> record_loans()
+    )

@@ -1,10 +1,13 @@
 """
-### Reconcile transactions: lender files against gateway records
+### Reconcile transactions: lender files against gateway records and against what was posted
 
-Lays what the files and the gateways report side by side by `recon_match_key`, as a multiset, and records
-matches and exceptions (`core.core_recon_match`, `core.core_recon_exception`). Emits
-`transactions_reconciled`: `build_warehouse` carries the statuses into the transactions, and what a match
-releases is posted by `post_repayments`.
+Lays what files and gateways report side by side, rule by rule (docs/reconciliation-rules.md). The exact rules come
+first and alone: their matches are recorded at once and emit `transactions_reconciled`, so that what they release is
+posted while the other rules still run: days and rupees within tolerance, differences that a charge explains, groups
+of one settlement. What is left is named and kept as exceptions (`core.core_recon_exception`), which close by
+themselves when new data explains them. A match posts once, through its canonical member; nothing here posts.
+`report` writes the day's summary (`core.core_recon_daily`) and fails once for each channel of a lender that was
+silent, or reported much more or less than usual, on the day before: that is the alert (runbook recon-exceptions).
 
 **Starts:** daily at 11:00 IST, when the morning's files are in; by hand at any time.
 
@@ -17,6 +20,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
+from turno_lms.orchestration import exceptions
 from turno_lms.orchestration.assets import TRANSACTIONS_RECONCILED
 from turno_lms.orchestration.dbt import ROUTINE, dbt_group
 from turno_lms.orchestration.defaults import LONG, START, Tag, default_args, ist
@@ -35,12 +39,42 @@ with DAG(
 ):
 
     @task(outlets=[TRANSACTIONS_RECONCILED], execution_timeout=LONG)
+    def record_exact() -> int:
+        """Record the pairs of the exact rules, which posting may be waiting for."""
+        from turno_lms.reconciliation.matches import record_exact
+        from turno_lms.warehouse.connection import connect
+
+        with connect() as conn:
+            return record_exact(conn, current_run())
+
+    @task(outlets=[TRANSACTIONS_RECONCILED], execution_timeout=LONG)
     def record_matches() -> dict[str, Any]:
-        """Turn what the models propose into matches and exceptions that stay."""
+        """Turn what the other rules propose into matches, and what is left into exceptions."""
         from turno_lms.reconciliation.matches import record_matches
         from turno_lms.warehouse.connection import connect
 
         with connect() as conn:
             return record_matches(conn, current_run()).to_dict()
 
-    dbt_group("reconciliation", tag="reconciliation", weight=ROUTINE) >> record_matches()
+    @task
+    def record_settlements() -> dict[str, int]:
+        """Keep what settlements say otherwise than the gateway's events and the rate cards."""
+        from turno_lms.reconciliation.findings import record_settlements
+        from turno_lms.warehouse.connection import connect
+
+        with connect() as conn:
+            return record_settlements(conn, current_run()).to_dict()
+
+    @task(execution_timeout=LONG)
+    def report() -> dict[str, Any]:
+        """Write the day's summary; fail once for a channel that was silent or not as usual yesterday."""
+        return exceptions.report()
+
+    (
+        dbt_group("exact", tag="reconciliation_exact", weight=ROUTINE)
+        >> record_exact()
+        >> dbt_group("other_rules", tag="reconciliation_rest", weight=ROUTINE)
+        >> record_matches()
+        >> record_settlements()
+        >> report()
+    )

@@ -26,6 +26,8 @@ FIXED = {
     "switch_posting",
     "reconcile_transactions",
     "reconcile_loans",
+    "work_recon_exceptions",
+    "land_settlement_reports",
     "watch_lender_files",
     "replay_lender_files",
     "resolve_rejected_rows",
@@ -62,7 +64,7 @@ PRODUCERS = {
     "manual_repayments_entered": {"post_manual_repayment"},
     "gateway_events_landed": {"sweep_gateways", "replay_webhooks"},
     "transactions_built": {"build_warehouse"},
-    "transactions_reconciled": {"reconcile_transactions"},
+    "transactions_reconciled": {"reconcile_transactions", "work_recon_exceptions"},
 }
 CONSUMERS = {
     "build_warehouse": {

@@ -277,4 +277,4 @@ def test_increments_in_any_order_equal_a_full_refresh(project: DbtProject, seed:
     assert everything(project) == incremental
     assert project.rows("core.core_payment_identity") == identities
     assert report.identities == report.conflicts_opened == report.conflicts_cleared == 0
-    project.build("reconciliation")
+    project.reconcile()

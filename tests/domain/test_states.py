@@ -6,10 +6,12 @@ from itertools import product
 import pytest
 
 from turno_lms.domain.states import (
+    EXCEPTION_TRANSITIONS,
     FILE_TRANSITIONS,
     INTENT_TRANSITIONS,
     RESOLUTION_TRANSITIONS,
     STEP_TRANSITIONS,
+    ExceptionLife,
     FileState,
     IllegalTransitionError,
     IntentState,
@@ -26,6 +28,7 @@ from turno_lms.domain.states import (
         (IntentState, INTENT_TRANSITIONS),
         (ResolutionState, RESOLUTION_TRANSITIONS),
         (StepState, STEP_TRANSITIONS),
+        (ExceptionLife, EXCEPTION_TRANSITIONS),
     ],
 )
 def test_a_state_changes_only_along_the_table(
@@ -67,3 +70,6 @@ def test_a_resolution_that_touched_fineract_ends_done_or_undone() -> None:
         left += [new for new in RESOLUTION_TRANSITIONS[state] if new not in reachable]
     ends = {state for state in reachable if not RESOLUTION_TRANSITIONS[state]}
     assert ends == {ResolutionState.COMPENSATED, ResolutionState.UNDONE}
+def test_what_new_data_cleared_no_person_opens_again() -> None:
+    assert not EXCEPTION_TRANSITIONS[ExceptionLife.CLEARED]
+    assert EXCEPTION_TRANSITIONS[ExceptionLife.RESOLVED] == {ExceptionLife.OPEN}

@@ -51,9 +51,21 @@ def test_the_rows_dbt_reads(warehouse: WarehouseConnection, mappings: Path) -> N
     ]
     kinds = "select lender, kind, stream, payment_id_is, sub_reference_id_is from core.core_lender_file_kind order by lender"
     assert rows(warehouse, kinds) == [
-        ("axle", "razorpay_settlement", "gateway_payments", "razorpay", "own"),
+        ("axle", "razorpay_settlement", "gateway_payments", "razorpay", "settlement"),
         ("gb", "nach_response", "nach_debits", "own", "own"),
         ("ugro", "repayment_statement", "nach_debits", "own", "bank_reference"),
+    ]
+    recon = "select lender, date_tolerance_days, expected_days, sla -> 1 ->> 'hours' as hours from core.core_lender_recon_rule"
+    assert rows(warehouse, f"{recon} order by lender") == [
+        ("axle", 2, 3, "24"),
+        ("gb", 3, 3, "24"),
+        ("ugro", 3, 3, "24"),
+    ]
+    rates = "select method, percent::text, flat::text, gst_percent::text from core.core_lender_rate_card order by method"
+    assert rows(warehouse, rates) == [
+        ("netbanking", "1.6500", "0.00", "18.00"),
+        ("other", "2.0000", "0.00", "18.00"),
+        ("upi", "0.0000", "0.00", "18.00"),
     ]
     rules = """
     select lender, precedence, field, separator, part, loan_id_pattern, resolves from core.core_lender_webhook_rule

@@ -19,7 +19,7 @@ from tests.dbt.landing import (
 )
 from tests.dbt.project import RUN, DbtProject
 from turno_lms.domain import keys
-from turno_lms.reconciliation.matches import ReconReport, record_matches
+from turno_lms.reconciliation.matches import PAYMENT_KINDS, ReconReport, record_matches
 
 DAY = date(2026, 1, 5)
 GB_KEY = keys.source_key("gb", "GB100001", DAY, "5499.00")
@@ -62,7 +62,7 @@ def matches(project: DbtProject) -> list[dict[str, Any]]:
 
 def exceptions(project: DbtProject) -> list[tuple[str, str, str]]:
     rows = project.rows("core.core_recon_exception")
-    return [(row["kind"], row["subject"], row["state"]) for row in rows if row["kind"].startswith("missing")]
+    return [(row["kind"], row["subject"], row["state"]) for row in rows if row["kind"] in PAYMENT_KINDS]
 
 
 def test_a_nach_row_matches_its_webhook_by_loan_date_and_amount(lenders: DbtProject) -> None:
@@ -113,19 +113,19 @@ def test_the_missing_side_is_an_exception_that_clears_when_it_arrives(
 
 
 def test_equal_instalments_match_one_to_one(lenders: DbtProject) -> None:
-    """Three rows and two webhooks of one loan, day and amount: two matches, and one row has no other side."""
+    """Three rows and two webhooks of one loan, day and amount: two matches, and one row more than the gateway knows."""
     nach_file(lenders, rows=3)
     for number in (1, 2):
         nach_webhook(lenders, f"pay_{number}")
     assert reconcile(lenders) == ReconReport(pairs_matched=2, exceptions_opened=1, exceptions_cleared=0)
-    assert sorted(statuses(lenders).values()) == ["matched", "matched", "missing_in_gateway"]
+    assert sorted(statuses(lenders).values()) == ["duplicate", "matched", "matched"]
 
 
 def test_what_agrees_by_reference_but_not_in_amount_is_no_match(lenders: DbtProject) -> None:
     put_file(lenders.conn, "axle", "settlement", [FileRow("AXL300001", "90.00", payment_id="pay_1")])
     put_webhook(lenders.conn, "axle", RazorpayPayment("pay_1", notes={"loan_id": "AXL300001"}).event())
     assert reconcile(lenders) == ReconReport(pairs_matched=0, exceptions_opened=0, exceptions_cleared=0)
-    assert set(statuses(lenders).values()) == {"pending"}
+    assert set(statuses(lenders).values()) == {"conflict"}
     assert {row["kind"] for row in lenders.rows("core.core_recon_exception")} == {"identity_conflict"}
 
 

@@ -272,6 +272,7 @@ class PostingBlock(StrEnum):
     POLICY_NEVER = "policy_never"
     CONFLICT = "conflict"  # later sightings disagree with the frozen identity
     SUPERSEDED = "superseded"  # the lender's corrected file no longer has the row
+    MATCHED_ELSEWHERE = "matched_elsewhere"  # evidence of another payment, which posts for both
 
 
 class ReconStatus(StrEnum):
@@ -280,8 +281,17 @@ class ReconStatus(StrEnum):
     NOT_APPLICABLE = "not_applicable"  # one channel only reports this stream: nothing to compare
     PENDING = "pending"  # not yet looked at by reconcile_transactions
     MATCHED = "matched"
+    EXPECTED = "expected"  # the other side is not due yet
+    CONFLICT = "conflict"  # its sightings contradict each other: identity_conflict asks
+    RESOLVED = "resolved"  # a person settled or wrote off what was asked
     MISSING_IN_FILE = "missing_in_file"
     MISSING_IN_GATEWAY = "missing_in_gateway"
+    AMOUNT_MISMATCH = "amount_mismatch"
+    DATE_MISMATCH = "date_mismatch"
+    LOAN_MISMATCH = "loan_mismatch"
+    DUPLICATE = "duplicate"
+    AMBIGUOUS_MATCH = "ambiguous_match"
+    MISSING_IN_FINERACT = "missing_in_fineract"
 
 
 class ExceptionKind(StrEnum):
@@ -296,6 +306,29 @@ class ExceptionKind(StrEnum):
     IDENTITY_CONFLICT = "identity_conflict"
     MISSING_IN_FILE = "missing_in_file"
     MISSING_IN_GATEWAY = "missing_in_gateway"
+    AMOUNT_MISMATCH = "amount_mismatch"  # the other side has the loan, near the day, with other rupees
+    DATE_MISMATCH = "date_mismatch"  # the other side has loan and rupees on a day beyond the tolerance
+    LOAN_MISMATCH = (
+        "loan_mismatch"  # the other side has it on another loan, under the same settlement or mandate
+    )
+    DUPLICATE = "duplicate"  # its side reports more of the same than the other
+    AMBIGUOUS_MATCH = "ambiguous_match"  # several records of the other side are as good
+    MISSING_IN_FINERACT = "missing_in_fineract"  # nothing holds it, and it has not been posted
+    CONTESTED_MATCH = "contested_match"  # evidence of one payment was then reported by the channel that posts
+    SETTLED_UNKNOWN_PAYMENT = "settled_unknown_payment"  # a gateway settled what nobody told us of
+    SETTLED_AMOUNT_DIFFERS = "settled_amount_differs"  # it settled another amount than it reported
+    FEE_DIFFERS = "fee_differs"  # fee or GST beyond the lender's rate card
+    NOT_SETTLED = "not_settled"  # collected, and in no settlement after its time
+    SETTLEMENT_TOTAL_DIFFERS = "settlement_total_differs"  # the lines do not add up to the transfer
+    LOAN_POSTING_DIFFERS = "loan_posting_differs"  # Fineract has other rupees of ours than the ledger
+    LOAN_TOTALS_DIFFER = "loan_totals_differ"  # Fineract's summary is not the sum of its transactions
+    LOAN_OUTSTANDING_DIFFERS = "loan_outstanding_differs"  # from the lender's statement, and so the next four
+    LOAN_DPD_DIFFERS = "loan_dpd_differs"
+    LOAN_STATUS_DIFFERS = "loan_status_differs"
+    LOAN_MISSING_IN_FINERACT = "loan_missing_in_fineract"
+    LOAN_MISSING_IN_STATEMENT = "loan_missing_in_statement"
+    SOURCE_STALE = "source_stale"  # a channel that reports daily was silent
+    VOLUME_ANOMALY = "volume_anomaly"  # it reported much more or less than usual
     RETURNED_AFTER_POSTING = "returned_after_posting"  # refunded or charged back: the reversal is prepared
     PARTLY_RETURNED = (
         "partly_returned"  # refunded in part before it was posted: nobody posts the rest by itself
@@ -318,6 +351,17 @@ class ExceptionKind(StrEnum):
     LINK_STALE = "link_stale"  # the dues changed, and the gateway does not let the link be cancelled
     OVERPAID = "overpaid"  # Fineract took more than the loan owed: the excess is the customer's
     RESOLUTION_STUCK = "resolution_stuck"  # a settlement or write-off that cannot go on by itself
+
+
+class ExceptionLife(StrEnum):
+    """Life of an exception: its state and, while that is open, how far a person has come with it."""
+
+    OPEN = "open"
+    ASSIGNED = "assigned"
+    WAITING = "waiting"  # for somebody else, until a day
+    RESOLVED = "resolved"  # by a person
+    CLEARED = "cleared"  # by new data
+    WRITTEN_OFF = "written_off"  # a person gave up the difference
 
 
 class IllegalTransitionError(RuntimeError):
@@ -486,6 +530,16 @@ LIVE_LINK_STATES = frozenset(
 )
 """A link in one of these can be paid, or may become so: there is one for a loan, due and purpose at most."""
 
+_HANDLED = frozenset({ExceptionLife.OPEN, ExceptionLife.ASSIGNED, ExceptionLife.WAITING})
+_CLOSED = frozenset({ExceptionLife.RESOLVED, ExceptionLife.CLEARED, ExceptionLife.WRITTEN_OFF})
+EXCEPTION_TRANSITIONS: dict[StrEnum, frozenset[StrEnum]] = {
+    **dict.fromkeys(_HANDLED, _HANDLED | _CLOSED),
+    # what a person closed, a person can open again; what new data cleared comes back with new data only
+    ExceptionLife.RESOLVED: frozenset({ExceptionLife.OPEN}),
+    ExceptionLife.WRITTEN_OFF: frozenset({ExceptionLife.OPEN}),
+    ExceptionLife.CLEARED: frozenset(),
+}
+
 TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     FileState: FILE_TRANSITIONS,
     IntentState: INTENT_TRANSITIONS,
@@ -497,17 +551,7 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     LinkState: LINK_TRANSITIONS,
 }
 
-State = TypeVar(
-    "State",
-    FileState,
-    IntentState,
-    ReversalState,
-    ApprovalState,
-    ResolutionState,
-    StepState,
-    LosState,
-    LinkState,
-)
+State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState, LosState, LinkState)
 
 
 def advance(current: State, new: State) -> State:

@@ -6,7 +6,7 @@ webhook, so that one set of rules reads both. Nothing here writes to a gateway.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from typing import Any, Protocol
 
@@ -20,6 +20,8 @@ from turno_lms.fineract import exact_json
 CONNECT_SECONDS, READ_SECONDS = 5, 20
 PAGE = 100
 """Payments asked for at once: Razorpay's most."""
+SETTLEMENT_PAGE = 1000
+"""Lines of settlements asked for at once: Razorpay's most."""
 _ORDERS_KEPT = 1000
 _REFUSED = 400
 
@@ -70,6 +72,8 @@ class GatewayApi(Protocol):
 
     def token(self, customer_id: str, token_id: str) -> Mapping[str, Any] | None:
         """A mandate by the gateway's name for it, None where it knows none. Raises GatewayError."""
+    def settled_on(self, day: date) -> Iterator[dict[str, Any]]:
+        """The lines of the settlements of a day (IST), as the gateway has them; raises GatewayError."""
 
 
 class _Http:
@@ -162,6 +166,17 @@ class RazorpayApi:
         path = f"/v1/customers/{customer_id}/tokens/{token_id}"
         found: Mapping[str, Any] | None = self._http.ask("GET", path, may_be_unknown=True)
         return found
+    def settled_on(self, day: date) -> Iterator[dict[str, Any]]:
+        """Payments, refunds and adjustments with fee, tax and UTR; amounts in paise."""
+        asked = {"year": day.year, "month": f"{day:%m}", "day": f"{day:%d}", "count": SETTLEMENT_PAGE}
+        skip = 0
+        while items := self._http.ask(
+            "GET", "/v1/settlements/recon/combined", params={**asked, "skip": skip}
+        )["items"]:
+            yield from items
+            skip += len(items)
+            if len(items) < SETTLEMENT_PAGE:
+                return
 
     def _fetch_order(self, order_id: str) -> Any:
         return self._http.ask("GET", f"/v1/orders/{order_id}", may_be_unknown=True)
@@ -250,6 +265,21 @@ class CashfreeApi:
     def token(self, customer_id: str, token_id: str) -> Mapping[str, Any] | None:  # noqa: ARG002  # as the protocol
         """Cashfree's webhooks name the UMRN themselves."""
         return None
+    def settled_on(self, day: date) -> Iterator[dict[str, Any]]:
+        """Events of settlements with service charge, tax and UTR; amounts in rupees."""
+        first = datetime.combine(day, time(), tzinfo=IST)
+        window = {
+            "start_date": first.isoformat(),
+            "end_date": (first + timedelta(days=1, seconds=-1)).isoformat(),
+        }
+        cursor: str | None = None
+        while True:
+            body = {"pagination": {"limit": PAGE, "cursor": cursor}, "filters": window}
+            found = self._http.ask("POST", "/pg/settlement/recon", json=body)
+            yield from found["data"]
+            cursor = found.get("cursor")
+            if not cursor:
+                return
 
     def _fetch_order(self, order_id: str) -> Any:
         return self._http.ask("GET", f"/pg/orders/{order_id}", may_be_unknown=True)

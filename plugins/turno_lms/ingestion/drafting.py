@@ -99,7 +99,8 @@ class _Draft:
             yield "  not_collected: { column: status, keep: [collected] } # suggested: only money that arrived"
         if "payment_id" in self._roles:
             meaning = (
-                "razorpay or cashfree (its payment id), bank_reference (a UTR or RRN of one payment), own"
+                "razorpay or cashfree (its payment id), bank_reference (a UTR or RRN of one payment), "
+                "settlement (a UTR of several), own"
             )
             yield f"payment_id_is: {UNDECIDED} # decide: {meaning}"
         yield "thresholds: { reject_percent: 20 } # suggested: above this share of rejects nothing is loaded"

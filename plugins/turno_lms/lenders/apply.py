@@ -5,9 +5,11 @@ transaction. A mapping that is gone leaves its rows and partitions alone: they h
 """
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from turno_lms.domain.names import gateway_table, payment_file_table
 from turno_lms.lenders import mapping_versions, queries
@@ -111,4 +113,24 @@ def _detail_rows(lender: Lender) -> Iterator[tuple[str, dict[str, Any]]]:
             yield (
                 "core_lender_webhook_rule",
                 {"gateway": gateway, "precedence": precedence, "loan_id_pattern": pattern, **fields},
+            )
+    yield from _recon_rows(lender)
+
+
+def _recon_rows(lender: Lender) -> Iterator[tuple[str, dict[str, Any]]]:
+    rules = lender.reconciliation
+    row = {
+        "date_tolerance_days": rules.date_tolerance_days,
+        "amount_tolerance": Decimal(rules.amount_tolerance_rupees),
+        "expected_days": rules.expected_days,
+        "sla": Jsonb([step.model_dump() for step in rules.sla]),
+    }
+    yield "core_lender_recon_rule", row
+    for gateway, card in rules.rate_cards.items():
+        for method, rate in card.methods.items():
+            charged = {"percent": Decimal(rate.percent), "flat": Decimal(rate.flat_rupees)}
+            gst = Decimal(card.gst_percent)
+            yield (
+                "core_lender_rate_card",
+                {"gateway": gateway, "method": method, "gst_percent": gst, **charged},
             )

@@ -13,6 +13,8 @@ DELETE_OF_LENDER = {
     "core_lender_stream": "delete from core.core_lender_stream where lender = %s",
     "core_lender_file_kind": "delete from core.core_lender_file_kind where lender = %s",
     "core_lender_webhook_rule": "delete from core.core_lender_webhook_rule where lender = %s",
+    "core_lender_recon_rule": "delete from core.core_lender_recon_rule where lender = %s",
+    "core_lender_rate_card": "delete from core.core_lender_rate_card where lender = %s",
 }
 
 INSERT = {
@@ -29,6 +31,14 @@ insert into core.core_lender_webhook_rule
     (lender, gateway, precedence, field, separator, part, loan_id_pattern, resolves)
 values
     (%(lender)s, %(gateway)s, %(precedence)s, %(field)s, %(separator)s, %(part)s, %(loan_id_pattern)s, %(resolves)s)
+""",
+    "core_lender_recon_rule": """
+insert into core.core_lender_recon_rule (lender, date_tolerance_days, amount_tolerance, expected_days, sla)
+values (%(lender)s, %(date_tolerance_days)s, %(amount_tolerance)s, %(expected_days)s, %(sla)s)
+""",
+    "core_lender_rate_card": """
+insert into core.core_lender_rate_card (lender, gateway, method, percent, flat, gst_percent)
+values (%(lender)s, %(gateway)s, %(method)s, %(percent)s, %(flat)s, %(gst_percent)s)
 """,
 }
 

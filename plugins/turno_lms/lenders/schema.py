@@ -45,6 +45,7 @@ from turno_lms.lenders.parts import Name, Part, Text, wrong
 from turno_lms.lenders.patterns import Pattern
 from turno_lms.lenders.payment_links import REFERENCE_FIELDS, REFERENCE_SEPARATOR, PaymentLinkPolicy
 from turno_lms.lenders.resolutions import Resolutions
+from turno_lms.lenders.reconciliation import Reconciliation
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""
@@ -54,13 +55,14 @@ TOKEN_PATTERN = "token_[A-Za-z0-9]{1,40}"  # noqa: S105  # the form of a name
 ComputedName = Literal["charge", "amount"]
 COMPUTED: tuple[ComputedName, ...] = ("charge", "amount")
 Gateway = Literal["razorpay", "cashfree"]
-ReferenceMeaning = Literal["razorpay", "cashfree", "bank_reference", "own"]
+ReferenceMeaning = Literal["razorpay", "cashfree", "bank_reference", "settlement", "own"]
 PostingPolicy = Literal["at_once", "after_recon", "never"]
 
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
 
 FILE_CHANNEL = "file:"
 RESERVED_PREFIXES = ("archive/", "umrn/", "los/")
+RESERVED_PREFIXES = ("archive/", "settlements/", "statements/", "umrn/")
 
 
 @cache
@@ -365,6 +367,7 @@ class Lender(Part):
     resolutions: Resolutions = Resolutions()
     los: LoanOperations = LoanOperations()
     payment_links: PaymentLinkPolicy | None = None
+    reconciliation: Reconciliation = Reconciliation()
 
     @property
     def canonical_content(self) -> str:

@@ -113,6 +113,10 @@ select
         case when typed.payment_id_is = 'bank_reference' then {{ comparable_reference('typed.payment_id') }} end,
         case when typed.sub_reference_id_is = 'bank_reference' then {{ comparable_reference('typed.sub_reference_id') }} end
     ) as bank_reference,
+    coalesce(
+        case when typed.payment_id_is = 'settlement' then {{ comparable_reference('typed.payment_id') }} end,
+        case when typed.sub_reference_id_is = 'settlement' then {{ comparable_reference('typed.sub_reference_id') }} end
+    ) as settlement_reference,
     typed.source_file,
     typed.mapping_version,
     typed.loaded_at,

@@ -17,6 +17,17 @@
     )
 }}
 
+{%- set recon_kinds = [
+    "missing_in_file",
+    "missing_in_gateway",
+    "amount_mismatch",
+    "date_mismatch",
+    "loan_mismatch",
+    "duplicate",
+    "ambiguous_match",
+] -%}
+{%- set recon_kind_list = "'" ~ recon_kinds | join("',\n                '") ~ "'" -%}
+
 with touched as (
     {% if is_incremental() %}
     select identity.posting_key
@@ -92,6 +103,11 @@ member as (
         identity.is_posting_channel and coalesce(stream.is_posting_channel, false) as is_posting_channel,
         returned.payment_status as returned_status,
         recon.native_reference is not null as is_matched,
+        coalesce(recon.is_canonical, false) as is_canonical,
+        -- evidence of another payment, which posts for the whole match
+        coalesce(
+            not recon.is_canonical and recon.canonical_posting_key not in (member_key.posting_key, identity.posting_key), false
+        ) as is_evidence_of_other,
         superseded.subject is not null as is_superseded
     from member_key
     inner join {{ source('state', 'core_payment_identity') }} as identity
@@ -158,6 +174,7 @@ payment as (
             as stream,
         bool_or(member.is_posting_channel) as is_posting_channel_seen,
         bool_or(member.is_matched) as is_matched,
+        bool_or(member.is_evidence_of_other) and not bool_or(member.is_canonical) as is_matched_elsewhere,
         bool_or(member.is_superseded and member.is_posting_channel) as is_superseded
     from member
     group by member.posting_key
@@ -176,9 +193,12 @@ judged as (
         coalesce(exception.is_conflict, false) as is_conflict,
         case
             when not coalesce(stream.is_two_sided, false) or payment.business_date < lender.post_from then 'not_applicable'
+            when payment.is_matched and exception.is_missing_in_fineract then 'missing_in_fineract'
             when payment.is_matched then 'matched'
-            when exception.is_missing_in_file then 'missing_in_file'
-            when exception.is_missing_in_gateway then 'missing_in_gateway'
+            when exception.is_conflict then 'conflict'
+            when exception.is_expected then 'expected'
+            when exception.open_kind is not null then exception.open_kind
+            when exception.is_settled then 'resolved'
             else 'pending'
         end as reconciliation_status
     from payment
@@ -193,15 +213,21 @@ judged as (
     ) as stream
     cross join lateral (
         select
-            bool_or(question.kind = 'identity_conflict') as is_conflict,
-            bool_or(question.kind = 'possible_duplicate') as is_possible_duplicate,
-            bool_or(question.kind = 'missing_in_file') as is_missing_in_file,
-            bool_or(question.kind = 'missing_in_gateway') as is_missing_in_gateway
+            bool_or(question.kind = 'identity_conflict' and question.state = 'open') as is_conflict,
+            bool_or(question.kind = 'possible_duplicate' and question.state = 'open') as is_possible_duplicate,
+            bool_or(question.kind = 'missing_in_fineract' and question.state = 'open') as is_missing_in_fineract,
+            bool_or(question.class = 'expected' and question.state = 'open') as is_expected,
+            max(question.kind) filter (
+                where question.state = 'open' and question.kind in ({{ recon_kind_list }})
+            ) as open_kind,
+            bool_or(question.state in ('resolved', 'written_off') and question.kind in ({{ recon_kind_list }}))
+                as is_settled
         from {{ source('state', 'core_recon_exception') }} as question
         where
             question.subject = payment.posting_key
-            and question.state = 'open'
-            and question.kind in ('identity_conflict', 'possible_duplicate', 'missing_in_file', 'missing_in_gateway')
+            and question.kind in (
+                'identity_conflict', 'possible_duplicate', 'missing_in_fineract', {{ recon_kind_list }}
+            )
     ) as exception
 )
 
@@ -232,7 +258,8 @@ select
         when judged.is_conflict then 'conflict'
         when judged.is_held then 'possible_duplicate'
         when not judged.is_posting_channel_seen then 'evidence_only'
-        when judged.posting_policy = 'after_recon' and judged.reconciliation_status <> 'matched' then 'awaiting_recon'
+        when judged.is_matched_elsewhere then 'matched_elsewhere'
+        when judged.posting_policy = 'after_recon' and not judged.is_matched then 'awaiting_recon'
     end as posting_block,
     judged.payment_type_id,
     {{ written_now() }} as _txid,

@@ -1,19 +1,80 @@
--- The payments that were waiting, each with what it lacks now: null when it is matched, or when both sides are there and
--- differ, which the identity step has made an exception already.
+-- What the models say of the payments that are left, as far as no match was recorded for them since; and what is asked
+-- beside them: evidence that the posting channel reported as well, and what nothing holds and that was still not posted.
 create temporary table payment_judged as
 select
-    side.posting_key,
-    min(side.lender) as lender,
-    min(side.loan_id) as loan_id,
-    min(side.amount) as amount,
-    min(side.business_date) as business_date,
-    jsonb_agg(side.native_reference order by side.native_reference) as sightings,
-    bool_or(known.native_reference is not null) as is_matched,
+    left_over.posting_key,
+    left_over.lender,
+    left_over.loan_id,
+    left_over.amount,
+    -- what came near has been matched with another meanwhile: nothing of the other side is left
     case
-        when bool_or(known.native_reference is not null) then null
-        when bool_and(side.side = 'file') then 'missing_in_gateway'
-        when bool_and(side.side = 'gateway') then 'missing_in_file'
-    end as missing
-from core.core_recon_side as side
-left join core.core_recon_match as known on side.native_reference = known.native_reference
-group by side.posting_key
+        when near.is_left or left_over.kind = 'duplicate' then left_over.kind
+        when left_over.side = 'file' then 'missing_in_gateway'
+        else 'missing_in_file'
+    end as kind,
+    left_over.class,
+    jsonb_strip_nulls(
+        jsonb_build_object(
+            'business_date', left_over.business_date,
+            'sightings', left_over.sightings,
+            'candidates', case when near.is_left or left_over.kind = 'duplicate' then left_over.candidates end
+        )
+    ) as detail
+from core.core_recon_left_over as left_over
+cross join lateral (
+    select bool_or(
+        not exists (
+            select 1 from core.core_recon_match as other
+            where other.native_reference = candidate.told ->> 'native_reference'
+        )
+    ) as is_left
+    from jsonb_array_elements(left_over.candidates) as candidate (told)
+) as near
+left join core.core_payment_decision as decision on left_over.posting_key = decision.posting_key
+where
+    decision.linked_posting_key is null
+    and not exists (
+        select 1 from core.core_recon_match as known
+        where left_over.sightings ? known.native_reference and known.posting_key = left_over.posting_key
+    )
+union all
+select
+    payment.posting_key,
+    payment.lender,
+    payment.loan_id,
+    payment.amount,
+    'missing_in_fineract',
+    'mismatched',
+    jsonb_strip_nulls(
+        jsonb_build_object('business_date', payment.business_date, 'queue', pending.state, 'last_error', pending.last_error)
+    )
+from core.core_transaction_data as payment
+left join core.core_transaction_data_processed as processed
+    on payment.posting_key = processed.posting_key and processed.outcome <> 'withdrawn'
+left join core.core_fineract_pending_transactions as pending on payment.posting_key = pending.posting_key
+where
+    payment.posting_block is null
+    and processed.posting_key is null
+    and payment.first_seen_at < now() - make_interval(hours => %(posting_hours)s)
+union all
+select
+    evidence.posting_key,
+    late.lender,
+    late.loan_id,
+    late.amount,
+    'contested_match',
+    'mismatched',
+    jsonb_build_object(
+        'match_group', evidence.match_group,
+        'posts_through', evidence.canonical_posting_key,
+        'reported_by', late.channel,
+        'native_reference', late.native_reference
+    )
+from core.core_recon_match as evidence
+inner join core.core_payment_identity as late on evidence.posting_key = late.posting_key and late.is_posting_channel
+left join core.core_recon_match as known on late.native_reference = known.native_reference
+where
+    not evidence.is_canonical
+    and evidence.canonical_posting_key is not null
+    and evidence.canonical_posting_key <> evidence.posting_key
+    and known.native_reference is null

@@ -1,0 +1,18 @@
+-- Groups whose sums do not agree and that are small enough for the search, one row per member.
+select
+    member.group_key,
+    member.native_reference,
+    member.posting_key,
+    member.side,
+    member.recon_match_key,
+    member.is_posting_channel,
+    member.amount,
+    member.business_date
+from core.core_recon_group as member
+left join core.core_recon_match as known on member.native_reference = known.native_reference
+where
+    not member.is_accepted
+    and member.file_records <= %(most)s
+    and member.gateway_records <= %(most)s
+    and known.native_reference is null
+order by member.group_key, member.native_reference

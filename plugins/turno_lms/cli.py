@@ -16,13 +16,11 @@ def _mount() -> None:
     from turno_lms.los.commands import app as los
     from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.orchestration.link_commands import app as links
-    from turno_lms.posting.commands import app as posting
-    from turno_lms.posting.commands import proof
-    from turno_lms.resolutions.commands import app as resolutions
     from turno_lms.orchestration.rule_changes import dry_run
     from turno_lms.posting.commands import app as posting
     from turno_lms.posting.commands import proof
     from turno_lms.reconciliation.commands import app as exceptions
+    from turno_lms.resolutions.commands import app as resolutions
     from turno_lms.warehouse.commands import app as warehouse
 
     exceptions.command("dry-run")(dry_run)

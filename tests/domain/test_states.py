@@ -70,6 +70,8 @@ def test_a_resolution_that_touched_fineract_ends_done_or_undone() -> None:
         left += [new for new in RESOLUTION_TRANSITIONS[state] if new not in reachable]
     ends = {state for state in reachable if not RESOLUTION_TRANSITIONS[state]}
     assert ends == {ResolutionState.COMPENSATED, ResolutionState.UNDONE}
+
+
 def test_what_new_data_cleared_no_person_opens_again() -> None:
     assert not EXCEPTION_TRANSITIONS[ExceptionLife.CLEARED]
     assert EXCEPTION_TRANSITIONS[ExceptionLife.RESOLVED] == {ExceptionLife.OPEN}

@@ -199,7 +199,7 @@ def test_the_rules_about_settlements_and_the_ladder_hold(project: DbtProject) ->
     """The models' unit tests, each rule by its own rows."""
     models = (
         "core_recon_side", "core_recon_exact", "core_recon_near", "core_recon_group", "core_recon_left_over",
-        "core_settlement_payment", "core_settlement_finding", "core_transaction_data",
+        "core_gateway_settlement_payment", "core_gateway_settlement_finding", "core_transaction_data",
     )  # fmt: skip
     results = project.dbt("test", "--select", *(f"{model},test_type:unit" for model in models))
     assert len(results) >= len(models)

@@ -549,9 +549,21 @@ TRANSITIONS: dict[type[StrEnum], dict[StrEnum, frozenset[StrEnum]]] = {
     StepState: STEP_TRANSITIONS,
     LosState: LOS_TRANSITIONS,
     LinkState: LINK_TRANSITIONS,
+    ExceptionLife: EXCEPTION_TRANSITIONS,
 }
 
-State = TypeVar("State", FileState, IntentState, ReversalState, ApprovalState, ResolutionState, StepState, LosState, LinkState)
+State = TypeVar(
+    "State",
+    FileState,
+    IntentState,
+    ReversalState,
+    ApprovalState,
+    LinkState,
+    ResolutionState,
+    StepState,
+    LosState,
+    ExceptionLife,
+)
 
 
 def advance(current: State, new: State) -> State:

@@ -72,6 +72,7 @@ class GatewayApi(Protocol):
 
     def token(self, customer_id: str, token_id: str) -> Mapping[str, Any] | None:
         """A mandate by the gateway's name for it, None where it knows none. Raises GatewayError."""
+
     def settled_on(self, day: date) -> Iterator[dict[str, Any]]:
         """The lines of the settlements of a day (IST), as the gateway has them; raises GatewayError."""
 
@@ -166,6 +167,7 @@ class RazorpayApi:
         path = f"/v1/customers/{customer_id}/tokens/{token_id}"
         found: Mapping[str, Any] | None = self._http.ask("GET", path, may_be_unknown=True)
         return found
+
     def settled_on(self, day: date) -> Iterator[dict[str, Any]]:
         """Payments, refunds and adjustments with fee, tax and UTR; amounts in paise."""
         asked = {"year": day.year, "month": f"{day:%m}", "day": f"{day:%d}", "count": SETTLEMENT_PAGE}
@@ -265,6 +267,7 @@ class CashfreeApi:
     def token(self, customer_id: str, token_id: str) -> Mapping[str, Any] | None:  # noqa: ARG002  # as the protocol
         """Cashfree's webhooks name the UMRN themselves."""
         return None
+
     def settled_on(self, day: date) -> Iterator[dict[str, Any]]:
         """Events of settlements with service charge, tax and UTR; amounts in rupees."""
         first = datetime.combine(day, time(), tzinfo=IST)

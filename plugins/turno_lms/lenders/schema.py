@@ -44,8 +44,8 @@ from turno_lms.lenders.los import LoanOperations
 from turno_lms.lenders.parts import Name, Part, Text, wrong
 from turno_lms.lenders.patterns import Pattern
 from turno_lms.lenders.payment_links import REFERENCE_FIELDS, REFERENCE_SEPARATOR, PaymentLinkPolicy
-from turno_lms.lenders.resolutions import Resolutions
 from turno_lms.lenders.reconciliation import Reconciliation
+from turno_lms.lenders.resolutions import Resolutions
 
 UMRN_PATTERN = "[A-Z0-9]{1,20}"
 """A mandate's reference: NACH documents up to 20 letters and digits and no inner structure."""

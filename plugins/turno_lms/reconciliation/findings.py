@@ -38,11 +38,13 @@ class FindingsReport:
         return asdict(self)
 
 
-_SETTLEMENTS = "create temporary table finding as select found.* from core.core_settlement_finding as found"
+_SETTLEMENTS = (
+    "create temporary table finding as select found.* from core.core_gateway_settlement_finding as found"
+)
 
 
 def record_settlements(conn: WarehouseConnection, run: RunContext) -> FindingsReport:
-    """Keep what core_settlement_finding says; safe to run again."""
+    """Keep what core_gateway_settlement_finding says; safe to run again."""
     return _record(conn, _SETTLEMENTS, SETTLEMENT_KINDS, "gateway and rate card agree now", run)
 
 

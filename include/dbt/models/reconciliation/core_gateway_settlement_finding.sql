@@ -11,7 +11,7 @@ with finding as (
                 abs(settled.fee - settled.expected_fee) > 0.02 or abs(settled.tax - settled.expected_tax) > 0.01
                 then 'fee_differs'
         end as kind
-    from {{ ref('core_settlement_payment') }} as settled
+    from {{ ref('core_gateway_settlement_payment') }} as settled
 )
 
 select
@@ -92,5 +92,5 @@ select
     settlement.difference as rupees,
     jsonb_build_object('announced', settlement.announced, 'lines', settlement.net, 'utr', settlement.settlement_utr)
         as detail
-from {{ ref('core_settlement') }} as settlement
+from {{ ref('core_gateway_settlement') }} as settlement
 where settlement.difference <> 0

@@ -61,8 +61,7 @@ PostingPolicy = Literal["at_once", "after_recon", "never"]
 Channel = Annotated[str, StringConstraints(pattern="^(razorpay|cashfree|file:[a-z][a-z0-9]*(_[a-z0-9]+)*)$")]
 
 FILE_CHANNEL = "file:"
-RESERVED_PREFIXES = ("archive/", "umrn/", "los/")
-RESERVED_PREFIXES = ("archive/", "settlements/", "statements/", "umrn/")
+RESERVED_PREFIXES = ("archive/", "los/", "settlements/", "statements/", "umrn/")
 
 
 @cache

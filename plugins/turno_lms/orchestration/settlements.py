@@ -52,7 +52,8 @@ def accounts() -> list[dict[str, str]]:
 
 def land_account(account: dict[str, str]) -> list[dict[str, Any]]:
     """Ask one account for the settlements of the last days, and land what is new."""
-    from turno_lms.gateways.connections import connection_id, gateway_api
+    from turno_lms.gateways.connections import gateway_api
+    from turno_lms.lenders.accounts import connection_id
     from turno_lms.reconciliation.settlement_layouts import SettlementError, read_api
     from turno_lms.reconciliation.settlements import Report, digest_of_lines, land
 

@@ -85,7 +85,7 @@ select
     link_state || coalesce(': ' || posting_state, '') as state,
     count(distinct link_id) as links,
     sum(link_amount) as rupees,
-    sum(payment_amount) as paid
+    coalesce(sum(payment_amount), 0) as paid
 from core.core_payment_link_life
 group by 1, 2
 order by 1, 2

@@ -34,7 +34,7 @@ def test_at_most_one_effect_and_a_true_end_state(
     looks: list[LookFault],
 ) -> None:
     run = RunContext("post_repayments", "manual__1")
-    ledger.execute(f"truncate {TABLES}")
+    ledger.execute(f"truncate {TABLES} cascade")
     tiny.reset()
     tiny.faults.extend(faults)
     tiny.look_faults.extend(looks)

@@ -90,7 +90,7 @@ def in_batches(draw: st.DrawFn, sightings: Sequence[Seen]) -> Batches:
 
 def deliver(step: DbtProject, batches: Batches) -> dict[str, str]:
     """Run the step after each batch, and once more; no native reference may ever change its key."""
-    step.conn.execute(f"truncate {_WORKING}")
+    step.conn.execute(f"truncate {_WORKING} cascade")
     frozen: dict[str, str] = {}
     for batch in batches:
         sightings = list({seen.native_reference: seen for seen in batch}.values())

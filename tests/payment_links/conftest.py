@@ -15,6 +15,7 @@ _WRITTEN = """
 truncate core.core_payment_link, core.core_payment_link_payment, core.core_payment_link_reading, raw.raw_payment_link_call,
 raw.raw_razorpay_api, raw.raw_cashfree_api, raw.raw_fineract_loan_snapshot, core.core_payment_identity,
 core.core_transaction_data_processed, core.core_fineract_pending_transactions, core.core_recon_exception restart identity
+cascade
 """
 
 

@@ -44,8 +44,10 @@ def api_routes(payments: Mapping[str, Payment], links: LinkBook) -> list[Route]:
         _get("/v1/orders/{order_id}/payments", razorpay.payments_of_order),
         _get("/v1/payment_links/{link_id}", razorpay.fetch_link),
         _get("/v1/refunds", razorpay.list_refunds),
+        _get("/v1/settlements/recon/combined", razorpay.settlement_lines),
         _get("/v1/customers/{customer_id}/tokens/{token_id}", razorpay.fetch_token),
         Route("/pg/recon", cashfree.list_events, methods=["POST"]),
+        Route("/pg/settlement/recon", cashfree.settlement_lines, methods=["POST"]),
         _get("/pg/orders/{order_id}", cashfree.fetch_order),
         _get("/pg/orders/{order_id}/payments", cashfree.payments_of_order),
         _get("/pg/orders/{order_id}/refunds", cashfree.refunds_of_order),
@@ -141,6 +143,10 @@ class _Razorpay:
             return JSONResponse(entity(payment))
         return razorpay_error(HTTPStatus.BAD_REQUEST, "The id provided does not exist")
 
+    def settlement_lines(self, request: Request) -> Response:
+        """`GET /v1/settlements/recon/combined`: none, as nothing that is paid here is ever settled."""
+        return self._collection(request, lambda _payments: [])
+
     def _collection(self, request: Request, find: Callable[[list[Payment]], list[Any]]) -> Response:
         visible = self._visible(request)
         if isinstance(visible, Response):
@@ -186,6 +192,11 @@ class _Cashfree:
             "data": events[begin:end],
         }
         return cashfree_answer(answer)
+
+    async def settlement_lines(self, request: Request) -> Response:
+        """`POST /pg/settlement/recon`: none, as nothing that is paid here is ever settled."""
+        visible = self._visible(request)
+        return visible if isinstance(visible, Response) else cashfree_answer({"cursor": None, "data": []})
 
     def fetch_order(self, request: Request) -> Response:
         """`GET /pg/orders/<id>`."""

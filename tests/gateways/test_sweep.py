@@ -246,3 +246,15 @@ def test_a_warehouse_that_was_never_built_cannot_tell_what_is_missing(
 ) -> None:
     assert not is_warehouse_built(warehouse)
     assert is_warehouse_built(project.app)
+
+
+@pytest.mark.parametrize("gateway", ["razorpay", "cashfree"])
+def test_a_day_without_settlements_has_no_lines(standin: Standin, gateway: str) -> None:
+    standin.pay("pay_unsettled")
+    assert list(standin.api(gateway).settled_on(date(2026, 1, 6))) == []
+
+
+@pytest.mark.parametrize("gateway", ["razorpay", "cashfree"])
+def test_settlements_are_told_to_the_account_alone(standin: Standin, gateway: str) -> None:
+    with pytest.raises(GatewayError):
+        list(standin.api(gateway, secret="wrong").settled_on(date(2026, 1, 6)))

@@ -20,13 +20,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from turno_lms.orchestration import los_operations
 from turno_lms.orchestration.assets import LOANS_SNAPSHOTTED
-from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args, ist
+from turno_lms.orchestration.defaults import LONG, Pool, Tag, default_args, ist
 
 with DAG(
     dag_id="check_loan_master",
     doc_md=__doc__,
     schedule=ist("30 5 * * *"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     rerun_with_latest_version=True,

@@ -22,7 +22,7 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 
 from turno_lms.orchestration import payment_links
-from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args, ist
+from turno_lms.orchestration.defaults import LONG, Pool, Tag, default_args, ist
 from turno_lms.orchestration.repairs import lender_param
 from turno_lms.orchestration.runs import LABEL, label_task
 
@@ -32,7 +32,6 @@ with DAG(
     dag_id="create_payment_links",
     doc_md=__doc__,
     schedule=ist("0 10 * * *"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     rerun_with_latest_version=True,

@@ -19,14 +19,13 @@ from typing import Any
 from airflow.sdk import DAG, Param, task
 
 from turno_lms.orchestration import settlements
-from turno_lms.orchestration.defaults import LONG, START, Tag, default_args, ist
+from turno_lms.orchestration.defaults import LONG, Tag, default_args, ist
 from turno_lms.orchestration.runs import LABEL, label_task
 
 with DAG(
     dag_id="land_settlement_reports",
     doc_md=__doc__,
     schedule=ist("15 10 * * *"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     rerun_with_latest_version=True,

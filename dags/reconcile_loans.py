@@ -27,14 +27,13 @@ from turno_lms.orchestration import loans
 from turno_lms.orchestration.assets import LOANS_SNAPSHOTTED
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.dbt import ROUTINE, dbt_group
-from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args, ist
+from turno_lms.orchestration.defaults import LONG, Pool, Tag, default_args, ist
 from turno_lms.orchestration.runs import current_run, flag_param
 
 with DAG(
     dag_id="reconcile_loans",
     doc_md=__doc__,
     schedule=ist("0 6 * * *"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     rerun_with_latest_version=True,

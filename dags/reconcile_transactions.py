@@ -23,14 +23,13 @@ from airflow.sdk import DAG, task
 from turno_lms.orchestration import exceptions
 from turno_lms.orchestration.assets import TRANSACTIONS_RECONCILED
 from turno_lms.orchestration.dbt import ROUTINE, dbt_group
-from turno_lms.orchestration.defaults import LONG, START, Tag, default_args, ist
+from turno_lms.orchestration.defaults import LONG, Tag, default_args, ist
 from turno_lms.orchestration.runs import current_run
 
 with DAG(
     dag_id="reconcile_transactions",
     doc_md=__doc__,
     schedule=ist("0 11 * * *"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     rerun_with_latest_version=True,

@@ -14,13 +14,12 @@ off and recovered, and the loans settled, written off and paid off early.
 from airflow.sdk import DAG
 
 from turno_lms.orchestration.dbt import ROUTINE, dbt_group
-from turno_lms.orchestration.defaults import START, Tag, default_args, ist
+from turno_lms.orchestration.defaults import Tag, default_args, ist
 
 with DAG(
     dag_id="report_resolutions",
     doc_md=__doc__,
     schedule=ist("30 7 * * *"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     rerun_with_latest_version=True,

@@ -35,6 +35,7 @@ DAG_IDS = {
 }
 _DAGS_SECONDS = 120.0
 _FILES_SECONDS = 180.0
+_LOANS_SECONDS = 180.0
 _DELIVERIES = ("first-delivery", "second-delivery")
 _STORED = "select count(*) from raw.raw_razorpay_api"
 _PAYMENT_ID = "payload #>> '{payload,payment,entity,id}'"
@@ -90,13 +91,19 @@ def _load_masters(watch: Watch, s3: Any, bucket: str) -> None:
     runs = []
     if not _count(watch.conn, "select count(*) from raw.raw_umrn_master"):
         runs.append(watch.start("load_umrn_master"))
-    if _count(watch.conn, "select count(distinct external_id) from raw.raw_fineract_loan_snapshot") < len(
-        ALL_LOANS
-    ):
-        runs.append(watch.start("reconcile_loans"))
+    if not _loans_are_known(watch.conn):
+        watch.start("reconcile_loans")
+        # what it compares afterwards is for later: files may come as soon as their loans are known
+        if not wait_until(lambda: _loans_are_known(watch.conn), seconds=_LOANS_SECONDS):
+            raise StackError("reconcile_loans has not read Fineract's loans; see its task snapshot_loans")
     if not runs:
         watch.say("UMRN master and loans: already loaded")
     watch.wait_for(runs)
+
+
+def _loans_are_known(conn: WarehouseConnection) -> bool:
+    known = _count(conn, "select count(distinct external_id) from raw.raw_fineract_loan_snapshot")
+    return known >= len(ALL_LOANS)
 
 
 def _deliver_files(watch: Watch, s3: Any, bucket: str, delivery: str, files: Sequence[SampleFile]) -> None:

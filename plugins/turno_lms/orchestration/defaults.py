@@ -17,7 +17,11 @@ from turno_lms.domain.dates import IST
 
 OWNER = "turno-lms"
 START = datetime(2026, 1, 1, tzinfo=IST)
-"""The clock makes no run before it. No DAG catches up by itself; a backfill may ask for any days."""
+"""The clock makes no run before it. No DAG catches up by itself; a backfill may ask for any days.
+
+A daily DAG has no start: with one, Airflow would make up for the last missed moment at its first start, and a deploy in
+the afternoon would set off every report of the morning at once.
+"""
 
 
 class Tag(StrEnum):

@@ -18,7 +18,7 @@ demo-once: bootstrap ## the same, then stop; status 0 only if every figure ties
 	@"$(BIN)/turno" demo --once
 
 test: bootstrap ## every test, on services of its own
-	@"$(BIN)/python" -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	@"$(BIN)/python" -m pytest -m "not long" --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: bootstrap ## style, types and SQL
 	@"$(BIN)/ruff" check .
@@ -28,6 +28,7 @@ lint: bootstrap ## style, types and SQL
 	@cd plugins && "$(BIN)/sqlfluff" lint --disable-progress-bar turno_lms
 
 faults: bootstrap ## the long fault campaigns: processes killed while money is posted, and links made (ROUNDS=20 LINKS=10000)
+	@"$(BIN)/python" -m pytest -q -m long
 	@"$(BIN)/python" -m tests.payment_links.campaign --links $(or $(LINKS),10000)
 	@TURNO_STORM_ROUNDS=$(or $(ROUNDS),20) "$(BIN)/python" -m pytest -q -s tests/faults/test_webhook_storm.py
 	@"$(BIN)/python" -m tests.faults.campaign --rounds $(or $(ROUNDS),20)

@@ -20,7 +20,7 @@ from local_stack.processes import free_port
 from tests.fineract.loan_book import make_loans, standin_client
 from turno_lms.warehouse.connection import connect
 
-pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.end_to_end, pytest.mark.long, pytest.mark.timeout(900)]
 
 LOAN = "GB100151"
 DAG = "write_off_loan"

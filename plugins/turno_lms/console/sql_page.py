@@ -160,6 +160,11 @@ class SqlPage(BaseModelView):
             (str(field.name), chosen.name): chosen for field in self.fields for chosen in field.filters or []
         }
 
+    @override
+    def _default_sort(self) -> list[tuple[str, bool]]:
+        """The newest first, where a page says nothing else."""
+        return super()._default_sort() if self.fields_default_sort else [(str(self.pk_attr), True)]
+
     def _order(self, sorts: Sequence[tuple[str, str]]) -> sql.Composed:
         """The order asked for, then the key, so that no row is on two pages. Nulls last, unless an index serves."""
         indexed = {str(self.pk_attr), *(name for name, _down in self._default_sort())}

@@ -173,6 +173,7 @@ def test_a_second_demo_triggers_nothing_and_changes_nothing(demo: Demo, first: F
         assert second.report[section] == first.report[section], section
 
 
+@pytest.mark.long
 def test_a_killed_scheduler_and_a_killed_fineract_lead_to_the_same_end_state(tmp_path: Path) -> None:
     finished = new_demo(tmp_path).run(
         airflow_scheduler="build_warehouse/",

@@ -43,9 +43,9 @@ class SqlPage(BaseModelView):
     explains: ClassVar[str] = ""
 
     page_size = 50
-    page_size_options = [25, 50, 100, 500]  # noqa: RUF012 (starlette-admin's form)
-    exporters = [SafeCsv(), SafeXlsx()]  # noqa: RUF012
-    importers = []  # noqa: RUF012
+    page_size_options = [25, 50, 100, 500]
+    exporters = [SafeCsv(), SafeXlsx()]
+    importers = []
     column_visibility = False
     list_template = "sql_list.html"
     row_actions: Sequence[str] = ["view"]

@@ -15,7 +15,7 @@ class Approvals(SqlPage):
     pk_attr = "approval_id"
     explains = "What needed a second person. Decide the open ones in Airflow under Required Actions."
     search_columns = ("requested_by", "decided_by")
-    fields = [  # noqa: RUF012
+    fields = [
         number("approval_id", "Id"),
         state("purpose"),
         state("state"),
@@ -42,7 +42,7 @@ class FineractCalls(SqlPage):
     pk_attr = "call_id"
     explains = "Every attempt: who asked, what was sent and answered, with secrets and personal data masked."
     search_columns = ("subject", "idempotency_key")
-    fields = [  # noqa: RUF012
+    fields = [
         number("call_id", "Id"),
         moment("called_at", "At"),
         state("method"),

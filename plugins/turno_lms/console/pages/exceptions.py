@@ -28,7 +28,7 @@ class Exceptions(SqlPage):
         "What is not guessed. Most close by themselves when the missing part arrives; others need a person."
     )
     search_columns = ("subject", "loan_id")
-    fields = [  # noqa: RUF012
+    fields = [
         number("exception_id", "Id"),
         state("kind"),
         state("class"),
@@ -51,7 +51,7 @@ class Exceptions(SqlPage):
     ]
     sortable_fields = ("exception_id", "opened_at", "amount")
     actions = ("work",)
-    starts = {"work": _WORK}  # noqa: RUF012
+    starts = {"work": _WORK}
 
     @action(
         name="work",

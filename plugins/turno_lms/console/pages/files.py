@@ -32,7 +32,7 @@ class Files(SqlPage):
     pk_attr = "file_id"
     explains = "One row a version of a file: what became of it, in rows and in rupees."
     search_columns = ("key", "sha256")
-    fields = [  # noqa: RUF012
+    fields = [
         number("file_id", "File"),
         state("lender"),
         state("kind"),
@@ -65,7 +65,7 @@ class Files(SqlPage):
     ]
     sortable_fields = ("file_id", "received_at")
     row_actions = ("view", "reingest", "preview_replay", "replay")
-    starts = {  # noqa: RUF012
+    starts = {
         "reingest": "ingest__",
         "preview_replay": "replay_lender_files",
         "replay": "replay_lender_files",
@@ -124,7 +124,7 @@ class RejectedRows(SqlPage):
     pk_attr = "reject_id"
     explains = "Every row that became no payment (filtered, duplicate, rejected), and what was done about it."
     search_columns = ("key",)
-    fields = [  # noqa: RUF012
+    fields = [
         number("reject_id", "Id"),
         state("lender"),
         text("key"),
@@ -201,7 +201,7 @@ class Mandates(SqlPage):
     pk_attr = "mandate"
     explains = "Which loan a mandate (UMRN) stands for, and when. Type a UMRN or a loan into the search box."
     search_columns = ("umrn", "loan_id")
-    fields = [  # noqa: RUF012
+    fields = [
         text("mandate", exclude_from_list=True),
         text("umrn", "UMRN"),
         text("loan_id", "Loan"),

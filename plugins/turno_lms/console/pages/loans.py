@@ -15,7 +15,7 @@ class Loans(SqlPage):
     pk_attr = "loan_id"
     explains = "One row a loan: what it owes in Fineract, and what came in, was posted and is held here."
     search_columns = ("loan_id",)
-    fields = [  # noqa: RUF012
+    fields = [
         text("loan_id", "Loan"),
         state("lender"),
         state("status"),

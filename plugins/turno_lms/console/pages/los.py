@@ -15,7 +15,7 @@ class Submissions(SqlPage):
     pk_attr = "submission_id"
     explains = "What the loan origination system handed over and what became of it, without personal data."
     search_columns = ("reference", "loan_id")
-    fields = [  # noqa: RUF012
+    fields = [
         state("operation"),
         text("reference"),
         state("caller"),

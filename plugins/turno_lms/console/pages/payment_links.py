@@ -21,7 +21,7 @@ class PaymentLinks(SqlPage):
     pk_attr = "link_id"
     explains = "Every link that was planned, with what was paid on it. New ones: form create_payment_links."
     search_columns = ("reference", "loan_id", "gateway_link_id")
-    fields = [  # noqa: RUF012
+    fields = [
         number("link_id", "Id"),
         text("reference"),
         state("lender"),
@@ -46,7 +46,7 @@ class PaymentLinks(SqlPage):
     ]  # fmt: skip
     sortable_fields = ("link_id", "created_at", "amount")
     actions = ("refresh",)
-    starts = {"refresh": _REFRESH}  # noqa: RUF012
+    starts = {"refresh": _REFRESH}
 
     @action(
         name="refresh",

@@ -26,7 +26,7 @@ class Payments(SqlPage):
         "One row a payment, whatever saw it. Search by loan, gateway's id, bank reference or posting key."
     )
     search_columns = ("posting_key", "loan_id", "gateway_payment_reference", "bank_reference")
-    fields = [  # noqa: RUF012
+    fields = [
         text("loan_id", "Loan"),
         state("lender"),
         day("business_date", "Date"),

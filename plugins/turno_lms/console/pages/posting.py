@@ -54,7 +54,7 @@ class Queue(SqlPage):
         "What is to be posted and has not ended: queued, to be tried again, or in doubt and for a person."
     )
     search_columns = ("posting_key", "loan_id", "bank_reference")
-    fields = [  # noqa: RUF012
+    fields = [
         *_MONEY,
         state("state"),
         state("channel"),
@@ -69,7 +69,7 @@ class Queue(SqlPage):
     fields_default_sort = ("created_at",)
     row_actions = ("view", "decide")
     actions = ("post_now",)
-    starts = {"decide": "decide_repayment", "post_now": _POSTING}  # noqa: RUF012
+    starts = {"decide": "decide_repayment", "post_now": _POSTING}
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
@@ -115,7 +115,7 @@ class Posted(SqlPage):
     pk_attr = "archive_id"
     explains = "Every call that ended, with Fineract's answer. What Fineract refused waits here for a person."
     search_columns = ("posting_key", "loan_id")
-    fields = [  # noqa: RUF012
+    fields = [
         number("archive_id", "Id"),
         *_MONEY,
         state("outcome"),
@@ -129,7 +129,7 @@ class Posted(SqlPage):
     ]
     sortable_fields = ("archive_id", "ended_at")
     row_actions = ("view", "decide")
-    starts = {"decide": "decide_repayment"}  # noqa: RUF012
+    starts = {"decide": "decide_repayment"}
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
@@ -164,7 +164,7 @@ class Switches(SqlPage):
     explains = (
         "Whether a lender's channel may be posted. The newest word stands; where there is none, it is open."
     )
-    fields = [  # noqa: RUF012
+    fields = [
         number("switch_id", "Id"),
         state("lender"),
         state("channel"),
@@ -176,7 +176,7 @@ class Switches(SqlPage):
     ]
     sortable_fields = ("switch_id",)
     actions = ("set_switch",)
-    starts = {"set_switch": "switch_posting"}  # noqa: RUF012
+    starts = {"set_switch": "switch_posting"}
 
     @action(
         name="set_switch",

@@ -29,7 +29,7 @@ class Resolutions(SqlPage):
     pk_attr = "ref"
     explains = "Settlements, write-offs and foreclosures. Approve them in Airflow under Required Actions."
     search_columns = ("ref", "loan_id")
-    fields = [  # noqa: RUF012
+    fields = [
         text("ref", "Reference"),
         state("kind"),
         state("lender"),
@@ -49,7 +49,7 @@ class Resolutions(SqlPage):
     sortable_fields = ("requested_at", "dues_total", "remainder")
     fields_default_sort = (("requested_at", True),)
     row_actions = ("view", "decide")
-    starts = {"decide": "decide_resolution"}  # noqa: RUF012
+    starts = {"decide": "decide_resolution"}
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:

@@ -30,7 +30,7 @@ class Webhooks(SqlPage):
     pk_attr = "event"
     explains = "Every event whose signature was right, or that the gateway told when asked (swept), without its body."
     search_columns = ("event_key",)
-    fields = [  # noqa: RUF012
+    fields = [
         text("event", exclude_from_list=True),
         state("gateway"),
         state("lender"),
@@ -44,7 +44,7 @@ class Webhooks(SqlPage):
     sortable_fields = ("received_at",)
     fields_default_sort = (("received_at", True),)
     row_actions = ("view", "replay")
-    starts = {"replay": "replay_webhooks"}  # noqa: RUF012
+    starts = {"replay": "replay_webhooks"}
 
     @row_action(
         name="replay",
@@ -79,7 +79,7 @@ class DeadLetters(SqlPage):
     pk_attr = "dead_letter_id"
     explains = "Events whose signature was right and whose body could not be used."
     search_columns = ("event_key",)
-    fields = [  # noqa: RUF012
+    fields = [
         number("dead_letter_id", "Id"),
         state("gateway"),
         state("lender"),

@@ -1,5 +1,6 @@
 """The console behind Airflow's login: who may see and do what, and that data can't become markup or formulas."""
 
+import hashlib
 import io
 import re
 from collections.abc import Iterator
@@ -106,6 +107,25 @@ def test_a_button_starts_a_run_in_the_persons_name(sign_in: "SignIn") -> None:
     ((person, conf),) = runs_of("resolve_rejected_rows")
     assert person == "op-person"
     assert conf == {"action": "discard", "reject_ids": [1], "reason": "sent twice by mail"}
+
+
+def test_a_decision_about_a_repayment_names_it_by_its_posting_key(sign_in: "SignIn") -> None:
+    key = hashlib.md5(b"payment3", usedforsecurity=False).hexdigest()
+    answer = post(
+        sign_in("op"),
+        f"_api/queue/row-action?name=decide&pk={key}",
+        action="retry",
+        reason="the bank says paid",
+    )
+
+    assert "Started decide_repayment" in answer
+    ((_person, conf),) = runs_of("decide_repayment")
+    assert conf == {
+        "posting_key": key,
+        "action": "retry",
+        "fineract_transaction_id": None,
+        "reason": "the bank says paid",
+    }
 
 
 def test_what_a_button_started_is_in_airflows_audit_log(sign_in: "SignIn") -> None:
@@ -250,8 +270,6 @@ def test_today_puts_what_waits_for_a_person_first(sign_in: "SignIn") -> None:
 
 
 def test_the_life_of_a_rupee_is_told_in_order(sign_in: "SignIn") -> None:
-    import hashlib
-
     key = hashlib.md5(b"payment3", usedforsecurity=False).hexdigest()
     text = sign_in("viewer").get(f"{HOME}payments/detail?pk={key}").text
     assert text.index("recognised by first_sight") < text.index("now in_doubt after 8 tries: timed out")

@@ -30,18 +30,33 @@ def _switch_form(_request: Request) -> str:
     return form("switch_posting")
 
 
-async def _decide(page: SqlPage, request: Request, posting_key: str) -> None:
-    given = await request.form()
-    conf = {
-        "posting_key": posting_key,
-        "action": str(given.get("action", "")),
-        "fineract_transaction_id": str(given.get("fineract_transaction_id") or "") or None,
-        "reason": str(given.get("reason", "")),
-    }
-    await page.start(request, "decide_repayment", conf)
+class _Decidable(SqlPage):
+    """Repayments about which a person may have to decide."""
+
+    @row_action(
+        name="decide",
+        text="Decide",
+        icon_class="fa fa-gavel",
+        header="Decide about this repayment",
+        confirmation=" ",
+        submit_btn_text="Decide",
+        form=_decide_form,
+        modal_size="lg",
+    )
+    async def decide(self, request: Request, pk: Any) -> None:
+        """Answer what posting asks."""
+        row = await self.find_by_pk(request, pk)
+        given = await request.form()
+        conf = {
+            "posting_key": row.posting_key,
+            "action": str(given.get("action", "")),
+            "fineract_transaction_id": str(given.get("fineract_transaction_id") or "") or None,
+            "reason": str(given.get("reason", "")),
+        }
+        await self.start(request, "decide_repayment", conf)
 
 
-class Queue(SqlPage):
+class Queue(_Decidable):
     """Intents that have not ended."""
 
     key = "queue"
@@ -76,20 +91,6 @@ class Queue(SqlPage):
         """People decide what is in doubt; the rest goes on by itself."""
         return name == "view" or obj.state == "in_doubt"
 
-    @row_action(
-        name="decide",
-        text="Decide",
-        icon_class="fa fa-gavel",
-        header="Decide about this repayment",
-        confirmation=" ",
-        submit_btn_text="Decide",
-        form=_decide_form,
-        modal_size="lg",
-    )
-    async def decide(self, request: Request, pk: Any) -> None:
-        """Answer what posting asks."""
-        await _decide(self, request, str(pk))
-
     @action(
         name="post_now",
         text="Post what is due now",
@@ -104,7 +105,7 @@ class Queue(SqlPage):
         await self.start(request, _POSTING, {})
 
 
-class Posted(SqlPage):
+class Posted(_Decidable):
     """Intents that ended: posted, failed, withdrawn, reversed."""
 
     key = "posted"
@@ -135,21 +136,6 @@ class Posted(SqlPage):
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
         """People decide what Fineract refused."""
         return name == "view" or obj.outcome == "failed"
-
-    @row_action(
-        name="decide",
-        text="Decide",
-        icon_class="fa fa-gavel",
-        header="Decide about this repayment",
-        confirmation=" ",
-        submit_btn_text="Decide",
-        form=_decide_form,
-        modal_size="lg",
-    )
-    async def decide(self, request: Request, pk: Any) -> None:
-        """Answer what posting asks."""
-        row = await self.find_by_pk(request, pk)
-        await _decide(self, request, row.posting_key)
 
 
 class Switches(SqlPage):

@@ -428,6 +428,21 @@ def test_a_later_row_that_says_the_money_went_back_blocks_the_payment_it_names(
     assert (row["payment_status"], row["posting_block"], row["sightings"]) == (told, block, 1)
 
 
+def test_a_reversal_with_the_payments_own_reference_blocks_it_and_no_other(project: DbtProject) -> None:
+    """The lender's own reference, of no bank: told in the same file or later, it takes back that payment alone."""
+    put_lender(project.conn, UGRO)
+    put_loan(project.conn, "UGR200101", 2)
+    paid = [FileRow("UGR200101", payment_id=reference) for reference in ("R-1", "R-2", "R-3")]
+    in_one_file = FileRow("UGR200101", date="2026-01-20", status="reversed", payment_id="R-1")
+    put_file(project.conn, "ugro", "statement", [*paid, in_one_file])
+    project.derive_warehouse()
+    blocks = "select posting_block is not distinct from 'not_collected' as back from core.core_transaction_data order by 1"
+    assert [row["back"] for row in project.conn.execute(blocks)] == [False, False, True]
+    put_file(project.conn, "ugro", "statement", [replace(in_one_file, payment_id="R-2")])
+    project.derive_warehouse()
+    assert [row["back"] for row in project.conn.execute(blocks)] == [False, True, True]
+
+
 def test_money_that_comes_after_a_bounce_of_the_same_reference_is_money(project: DbtProject) -> None:
     put_lender(project.conn, UGRO)
     put_loan(project.conn, "UGR200101", 2)

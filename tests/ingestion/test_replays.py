@@ -356,14 +356,15 @@ def test_kinds_of_file_keep_their_thresholds_when_read_back(loads: Loads) -> Non
 
 
 def test_a_reversal_is_no_duplicate_of_the_payment_it_takes_back(loads: Loads) -> None:
-    """Same reference, loan, date and amount, and the opposite: a person decides, whether it comes in the file or later."""
+    """Same reference, loan, date and amount, and the opposite: loaded beside it, in the same file or later, and once."""
     told = gb_with(
         loads, columns__status__values={"collected": ["Success"], "reversed": ["Reversed"]}, filters={}
     )
     reversal = debit(status="Reversed")
     fillers = [debit(reference=f"U{number}") for number in range(8)]
     first = gb_csv(debit(), reversal, *fillers)
-    later = gb_csv(reversal, reversal, *(debit(reference=f"V{number}") for number in range(8)))
+    again = debit(reference="U1", status="Reversed")
+    later = gb_csv(reversal, again, again, *(debit(reference=f"V{number}") for number in range(8)))
     for name, content in (("first.csv", first), ("later.csv", later)):
         loads.put(KEY.replace("a.csv", name), content)
         ingest_file(
@@ -375,10 +376,11 @@ def test_a_reversal_is_no_duplicate_of_the_payment_it_takes_back(loads: Loads) -
         )
     found = "select file_id, row_number, disposition, reason_code from raw.raw_rejected_records order by 1, 2"
     assert loads.rows(found) == [
-        (1, 6, "rejected", "reference_reused"),
-        (2, 5, "rejected", "reference_reused"),
-        (2, 6, "duplicate", "duplicate_in_file"),
+        (2, 5, "duplicate", "duplicate_of_earlier_file"),
+        (2, 7, "duplicate", "duplicate_in_file"),
     ]
+    back = "select payment_id, _file_id from raw.raw_payment_file where status = 'reversed' order by 2"
+    assert loads.rows(back) == [("T1", 1), ("U1", 2)]
 
 
 def test_the_page_on_replays_shows_what_a_dry_run_says(loads: Loads) -> None:

@@ -122,6 +122,12 @@ MISTAKES = {
     ),
     "a pattern for an amount": ("axle", 'drop: ["0.00"]', 'drop: { matches: "^0" }', "mandate_registration:", "is compared by one of below"),
     "a comparison of texts": ("gb", "keep: [collected]", 'keep: { above: "a" }', "not_collected:", "is compared by matches, or a list"),
+    "reversals that nobody would hear of": (
+        "ugro", "keep: [collected, reversed]", "keep: [collected]", "not_collected:", "nobody would hear of money that went back",
+    ),
+    "reversals dropped by a pattern": (
+        "ugro", "keep: [collected, reversed]", 'drop: { matches: "^rev" }', "not_collected:", "nobody would hear of money that went back",
+    ),
     "a date filter that is no date": (
         "gb", "filters:", 'filters:\n      early: { column: date, drop: { below: "1/1/2026" } }', "not_collected:", "'1/1/2026' is no date such as",
     ),

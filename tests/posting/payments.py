@@ -19,7 +19,9 @@ create table core.core_transaction_data (
 create table core.core_payment_sighting (
     native_reference text primary key, stated_loan_id text, business_date date, amount numeric(18, 2),
     payment_status text, is_collection boolean, bank_reference text, seen_at timestamptz,
-    _txid bigint not null default pg_current_xact_id()::text::bigint
+    _txid bigint not null default pg_current_xact_id()::text::bigint,
+    lender text not null default 'gb', channel text not null default 'file:nach_response', takes_back text,
+    is_historic boolean not null default false
 );
 create table base.base_gateway_payment (gateway_payment_reference text primary key, payment_status text);
 grant select on core.core_transaction_data, core.core_payment_sighting, base.base_gateway_payment to turno_app

@@ -192,6 +192,49 @@ def test_a_bounce_in_another_file_is_the_same_money_only_near_it(
     assert prepare_reversals(ledger, run) == prepared
 
 
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ("('r', %s, '2026-01-16', 5499.00, 'refunded', false)", 1),  # 11 days later: which money?
+        ("('r', %s, '2026-01-08', 5400.00, 'refunded', false)", 1),  # a part of it
+        ("('r', null, '2026-01-08', 5499.00, 'charged_back', false)", 1),  # of a mandate that nobody knows
+        ("('r', %s, '2026-01-08', 5499.00, 'refunded', false)", 0),  # its reversal is prepared
+        ("('r', %s, '2026-01-16', 5499.00, 'failed', false)", 0),  # another presentation that bounced
+    ],
+)
+def test_a_reversal_that_fits_no_payment_is_asked_about_once(
+    ledger: WarehouseConnection, run: RunContext, posted: str, told: str, asked: int
+) -> None:
+    row = told.replace("%s", f"'{WRONG}'").replace(")", ", null, now() + interval '1 hour')")
+    ledger.execute(f"insert into core.core_payment_sighting values {row}")  # noqa: S608  # of this test
+    questions = (
+        "select subject, loan_id, state from core.core_recon_exception where kind = 'reversal_unmatched'"
+    )
+    prepare_reversals(ledger, run)
+    found = ledger.execute(questions).fetchall()
+    assert [(each["subject"], each["state"]) for each in found] == [("r", "open")] * asked
+    ledger.execute(
+        "update core.core_recon_exception set state = 'resolved', closed_at = now(), closed_by = 'meera'"
+    )
+    ledger.execute("update core.core_payment_sighting set _txid = pg_current_xact_id()::text::bigint")
+    prepare_reversals(ledger, run)
+    assert len(ledger.execute(questions).fetchall()) == asked
+
+
+def test_a_reversal_that_names_its_payment_is_no_question_of_its_own(
+    ledger: WarehouseConnection, run: RunContext, posted: str
+) -> None:
+    """By its own reference or the bank's, whenever it comes: dbt holds that payment, and its reversal is prepared."""
+    ledger.execute(
+        "insert into core.core_payment_sighting (native_reference, stated_loan_id, business_date, amount, payment_status,"
+        " is_collection, bank_reference) values ('position:1:1', %s, '2026-01-05', 5499.00, 'captured', true, 'UTR1'),"
+        " ('position:9:1', %s, '2026-02-05', 5499.00, 'refunded', false, 'UTR1')",
+        (WRONG, WRONG),
+    )
+    prepare_reversals(ledger, run)
+    assert ledger.execute("select from core.core_recon_exception").fetchall() == []
+
+
 def test_a_prepared_reversal_that_a_person_drops_leaves_the_repayment(
     ledger: WarehouseConnection, fineract: FineractClient, run: RunContext, posted: str
 ) -> None:

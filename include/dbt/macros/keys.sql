@@ -52,3 +52,8 @@
             then {{ gateway }} || ':' || {{ trimmed(text) }}
     end
 {%- endmacro %}
+
+{% macro file_reference(lender, kind, payment_id) -%}
+    {#- The native reference of a file's row that has a reference of its own. -#}
+    'file:' || {{ lender }} || ':' || {{ kind }} || ':' || {{ payment_id }}
+{%- endmacro %}

@@ -49,9 +49,7 @@ class RowReason(StrEnum):
     FILTERED_BY_RULE = "filtered_by_rule"
     DUPLICATE_IN_FILE = "duplicate_in_file"
     DUPLICATE_OF_EARLIER_FILE = "duplicate_of_earlier_file"
-    REFERENCE_REUSED = (
-        "reference_reused"  # a reference seen before, with another loan, date or amount, or reversed
-    )
+    REFERENCE_REUSED = "reference_reused"  # a reference seen before, with another loan, date or amount
     CHANGED_SINCE_LOADED = (
         "changed_since_loaded"  # stands where a loaded row of the same loan stood in the last version
     )
@@ -330,6 +328,7 @@ class ExceptionKind(StrEnum):
     SOURCE_STALE = "source_stale"  # a channel that reports daily was silent
     VOLUME_ANOMALY = "volume_anomaly"  # it reported much more or less than usual
     RETURNED_AFTER_POSTING = "returned_after_posting"  # refunded or charged back: the reversal is prepared
+    REVERSAL_UNMATCHED = "reversal_unmatched"  # a file takes back money that cannot be told from other money
     PARTLY_RETURNED = (
         "partly_returned"  # refunded in part before it was posted: nobody posts the rest by itself
     )

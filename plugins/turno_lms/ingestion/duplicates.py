@@ -60,8 +60,7 @@ def repeats_earlier_version(
 def _message(reference: str, where: str, same_payment: bool) -> str:
     if same_payment:
         return f"reference {reference} stands in {where} already, for the same loan, date and amount"
-    other = "another loan, date or amount, or one of the two is a reversal"
-    return f"reference {reference} stands in {where} for {other}: ask the lender which is right"
+    return f"reference {reference} stands in {where} for another loan, date or amount: ask the lender which is right"
 
 
 class SeenReferences:
@@ -107,22 +106,16 @@ class SeenReferences:
         return rows.filter(~is_repeated), repeated
 
 
-def _is_reversal() -> pl.Expr:
-    """What takes a payment back says all the same about it, and is not that payment again."""
-    import polars as pl
-
-    return pl.col("status").eq_missing(pl.lit("reversed")).cast(pl.String)
-
-
 def _digests() -> list[pl.Expr]:
     import polars as pl
 
-    reference = pl.col("payment_id")
+    # what takes a payment back carries its reference, and is not that payment again
+    is_reversal = pl.col("status").eq_missing(pl.lit("reversed")).cast(pl.String)
+    reference = pl.concat_str("payment_id", is_reversal, separator="|")
     payment = pl.concat_str(
         pl.coalesce("umrn", "loan_id"),
         pl.col("date").cast(pl.String),
         "amount",
-        _is_reversal(),
         separator="|",
     )
     return [

@@ -115,7 +115,8 @@ group by disposition
 FORGET_SET_ASIDE = "delete from raw.raw_rejected_records where file_id = %s"
 
 # The address is compared as the files give it: a mandate whose loan was unknown then is still the same address.
-# A row that is loaded already (a replay looks at it again) does not repeat itself.
+# A row that is loaded already (a replay looks at it again) does not repeat itself, and a reversal repeats reversals
+# only: it carries the reference of the payment that it takes back.
 FIND_REPEATED = """
 create temp table repeated_payment on commit drop as
 select
@@ -123,12 +124,13 @@ select
     earlier._row_number as first_row, earlier.amount as first_amount, earlier.date as first_date,
     earlier.amount = staged.amount and earlier.date = staged.date
     and coalesce(earlier._umrn, earlier.loan_id) = coalesce(staged.umrn, staged.loan_id)
-    and (earlier.status is not distinct from 'reversed') = (staged.status is not distinct from 'reversed')
     as same_payment,
     true as by_reference
 from staged_payment as staged
 inner join raw.raw_payment_file as earlier
-    on earlier.lender = %(lender)s and earlier._kind = %(kind)s and earlier.payment_id = staged.payment_id
+    on
+        earlier.lender = %(lender)s and earlier._kind = %(kind)s and earlier.payment_id = staged.payment_id
+        and (earlier.status is not distinct from 'reversed') = (staged.status is not distinct from 'reversed')
 where (earlier._file_id, earlier._row_number) <> (%(file_id)s, staged.row_number)
 """
 

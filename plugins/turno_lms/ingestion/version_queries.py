@@ -115,6 +115,7 @@ _REFERENCE = """
 case
     when {row}.payment_id is null then 'position:' || {row}._file_id || ':' || {row}._row_number
     else 'file:' || {row}.lender || ':' || {row}._kind || ':' || {row}.payment_id
+        || case when {row}.status is not distinct from 'reversed' then ':reversed' else '' end
 end
 """
 """The native reference of a loaded row, as base_payment_file has it."""

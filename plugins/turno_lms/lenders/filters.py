@@ -3,6 +3,7 @@
 A filter keeps or drops the rows of which its condition is true: a list of values, or a comparison.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
@@ -70,6 +71,15 @@ class Filter(Part):
     def condition(self) -> tuple[str, ...] | Comparison:
         """What decides, whichever way."""
         return self.keep if self.keep is not None else self.drop or ()
+
+    def takes_out(self, text: str) -> bool:
+        """Whether a row with this text in the column is put aside."""
+        condition = self.condition
+        if isinstance(condition, Comparison):
+            meets = condition.matches is not None and re.search(condition.matches, text) is not None
+        else:
+            meets = text.lower() in [named.lower() for named in condition]
+        return meets == (self.drop is not None)
 
     @property
     def values(self) -> Iterator[str]:

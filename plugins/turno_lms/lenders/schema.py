@@ -24,6 +24,7 @@ from turno_lms.lenders.columns import (
     HelperColumn,
     KeyPath,
     StandardColumns,
+    StatusColumn,
     TextColumn,
     Texts,
 )
@@ -280,6 +281,12 @@ class FileKind(Part):
     def _amount_names(self) -> set[str]:
         return {name for name, column in self.mapped.items() if column.type == "amount"}
 
+    def _is_reversal_put_aside(self, rule: Filter) -> bool:
+        status = self.columns.status
+        if not isinstance(status, StatusColumn) or "reversed" not in status.values:
+            return False
+        return rule.takes_out("reversed")
+
     def _check_first_of(self, name: str, column: AnyColumn) -> None:
         place = ("helpers" if name in self.helpers else "columns", name, "first_of")
         for number, part in enumerate(column.first_of, start=1):
@@ -307,6 +314,13 @@ class FileKind(Part):
             raise wrong(f"a column of type {types[rule.column]} is compared by {usable}", "filters", name)
         if measured:
             _check_values(rule.values, types[rule.column], name)
+        if rule.column == "status" and self._is_reversal_put_aside(rule):
+            raise wrong(
+                "puts reversals aside, and nobody would hear of money that went back: keep `reversed` too, or list "
+                "those texts under `other` where a gateway's webhooks tell of them",
+                "filters",
+                name,
+            )
 
 
 def _check_values(texts: Iterable[str], kind: str, name: str) -> None:

@@ -24,6 +24,7 @@ PARKED_KINDS = (
     ExceptionKind.OVERPAID,
     ExceptionKind.BOUNCED_AFTER_POSTING,
     ExceptionKind.RETURNED_AFTER_POSTING,
+    ExceptionKind.REVERSAL_UNMATCHED,
     ExceptionKind.PARTLY_RETURNED,
 )
 """The questions that posting asks people."""

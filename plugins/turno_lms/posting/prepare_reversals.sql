@@ -1,6 +1,6 @@
 -- Posted money that a later record says bounced: the payment's own records, or a bounce or reversal of the same loan and
--- amount that names its bank reference, its day, or (a reversal) one of the ten days after it. What a gateway says it gave
--- back is asked about by the gateways (returned_after_posting).
+-- amount that names it, its bank reference, its day, or (a reversal) one of the ten days after it. What a gateway says it
+-- gave back is asked about by the gateways (returned_after_posting).
 -- Only what changed since the last search is read: what was posted since, and what was told since.
 with posted_since as (
     select processed.posting_key

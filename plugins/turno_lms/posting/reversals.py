@@ -31,6 +31,7 @@ _LEASE_CALLS = 4
 _TOLD_BY = ("core.core_transaction_data", "core.core_payment_sighting", "base.base_gateway_payment")
 _CORRECTION = re.compile(r"-r(\d+)$")
 _PREPARE = Path(__file__).with_name("prepare_reversals.sql").read_text(encoding="utf-8")
+_ASK = Path(__file__).with_name("unmatched_reversals.sql").read_text(encoding="utf-8")
 _SEARCHED_UNTIL = """
 insert into core.core_reversal_search as search (_txid) values (0)
 on conflict (only_row) do update set _txid = search._txid
@@ -83,15 +84,18 @@ class Correction:
 def prepare_reversals(conn: WarehouseConnection, run: RunContext) -> int:
     """Prepare the reversal of every posted payment that a later record says bounced, and ask a person about it.
 
-    Prepared is not sent: `request_reversal` confirms it, `drop_reversal` does not. Each search reads what was written
-    since the one before, whenever it was committed; searches take turns.
+    Prepared is not sent: `request_reversal` confirms it, `drop_reversal` does not. About a reversal that fits no
+    payment a person is asked as well (`reversal_unmatched`). Each search reads what was written since the one before,
+    whenever it was committed; searches take turns.
     """
     with conn.transaction():
         if not is_built(conn, *_TOLD_BY):
             return 0
         (since,) = _only_row(conn, _SEARCHED_UNTIL)
         (horizon,) = _only_row(conn, _READ_HORIZON)
-        prepared = conn.execute(_PREPARE, {"run": run.label, "since": since}).rowcount
+        told = {"run": run.label, "since": since}
+        prepared = conn.execute(_PREPARE, told).rowcount
+        conn.execute(_ASK, told)
         conn.execute(_SEARCHED, (horizon,))
     return prepared
 

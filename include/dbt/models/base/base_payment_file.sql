@@ -70,8 +70,13 @@ select
     typed.row_number,
     case
         when typed.payment_id is null then 'position:' || typed.file_id || ':' || typed.row_number
-        else 'file:' || typed.lender || ':' || typed.kind || ':' || typed.payment_id
+        else {{ file_reference('typed.lender', 'typed.kind', 'typed.payment_id') }}
+            || case when typed.status = 'reversed' then ':reversed' else '' end
     end as native_reference,
+    case
+        when typed.status = 'reversed' and typed.payment_id is not null
+            then {{ file_reference('typed.lender', 'typed.kind', 'typed.payment_id') }}
+    end as takes_back,
     typed.lender,
     typed.kind,
     'file:' || typed.kind as channel,

@@ -5,6 +5,7 @@
         indexes=[
             {"columns": ["stated_loan_id"]},
             {"columns": ["gateway_payment_reference"]},
+            {"columns": ["takes_back"]},
             {"columns": ["lender", "bank_reference"]},
             {"columns": ["file_id", "row_number"]},
             {"columns": ["_txid"]},
@@ -51,6 +52,7 @@ with touched as (
 seen as (
     select
         file_row.native_reference,
+        file_row.takes_back,
         file_row.channel,
         file_row.lender as told_to,
         file_row.lender as file_lender,
@@ -71,6 +73,7 @@ seen as (
     union all
     select
         payment.gateway_payment_reference as native_reference,
+        null as takes_back,
         payment.gateway as channel,
         payment.told_to,
         null as file_lender,
@@ -92,6 +95,7 @@ seen as (
     union all
     select
         entry.native_reference,
+        null as takes_back,
         entry.channel,
         entry.lender as told_to,
         entry.lender as file_lender,
@@ -148,6 +152,7 @@ resolved as (
 
 select
     resolved.native_reference,
+    resolved.takes_back,
     resolved.channel,
     coalesce(resolved.channel_stream, told.stream) as stream,
     resolved.lender,

@@ -47,6 +47,12 @@ with touched as (
     where returned.{{ touched_since() }} and not returned.is_collection
     union
     {% endfor -%}
+    select identity.posting_key
+    from {{ ref('core_payment_sighting') }} as returned
+    inner join {{ source('state', 'core_payment_identity') }} as identity
+        on returned.takes_back = identity.native_reference
+    where returned.{{ touched_since() }}
+    union
     -- a payment stays with the lender it was frozen under, whatever its sightings say now
     select payment.posting_key
     from {{ this }} as payment
@@ -120,14 +126,20 @@ member as (
     left join lateral (
         select max(again.payment_status) as payment_status
         from (
-            {% for reference in ['bank_reference', 'gateway_payment_reference'] -%}
+            {% set named_by = {
+                'bank_reference': 'coalesce(sighting.bank_reference, identity.bank_reference)',
+                'gateway_payment_reference':
+                    'coalesce(sighting.gateway_payment_reference, identity.gateway_payment_reference)',
+                'takes_back': 'identity.native_reference',
+            } -%}
+            {% for reference, collected in named_by.items() -%}
             select told.payment_status
             from {{ ref('core_payment_sighting') }} as told
             where
                 not told.is_collection
                 and told.payment_status in ('failed', 'refunded', 'charged_back')
                 and told.lender = identity.lender
-                and told.{{ reference }} = coalesce(sighting.{{ reference }}, identity.{{ reference }})
+                and told.{{ reference }} = {{ collected }}
                 and told.stated_loan_id = identity.loan_id
                 and told.amount = identity.amount
                 and (told.seen_at, coalesce(told.file_id, 0), coalesce(told.row_number, 0))

@@ -84,6 +84,32 @@ def test_an_open_order_is_asked_for_however_long_ago_its_payment_was_made(
     assert landed(axle.conn) == ["swept:pay_nach:captured:0"]
 
 
+@pytest.mark.parametrize("gateway", ["razorpay", "cashfree"])
+def test_money_that_only_its_link_tells_of_is_asked_for_by_the_link(
+    axle: DbtProject, standin: Standin, gateway: str
+) -> None:
+    """Polling found a link paid, long before any window of the sweep, and no webhook ever told of the payment."""
+    axle.build("money_path_base")
+    payment_id = "5114910009" if gateway == "cashfree" else "pay_by_link"
+    standin.make_link("AXL300001_L1", gateway)
+    long_ago = (NOW - timedelta(days=40)).isoformat()
+    assert standin.pay_link("AXL300001_L1", payment_id, gateway=gateway, paid_at=long_ago).ok
+    assert ask(axle, standin, gateway).payments_seen == 0
+    axle.conn.execute(
+        "with link as (insert into core.core_payment_link (reference, lender, loan_id, gateway, purpose, client_id,"
+        " due_on, attempt, amount, state, accept_partial, created_by, created_by_run, changed_by_run)"
+        " values ('AXL300001_L1', 'axle', 'AXL300001', %(gateway)s, 'emi', 1, '2026-01-05', 1, 100, 'paid', false,"
+        " 'asha', 'r', 'r') returning link_id)"
+        " insert into core.core_payment_link_payment (gateway_payment_reference, link_id, amount, payer_differs,"
+        " told_by, told_to_run) select %(reference)s, link_id, 100, false, 'poll', 'r' from link",
+        {"gateway": gateway, "reference": f"{gateway}:{payment_id}"},
+    )
+    report = ask(axle, standin, gateway)
+    assert (report.orders_asked, report.payments_landed) == (1, 1)
+    axle.build("money_path_base")
+    assert ask(axle, standin, gateway).orders_asked == 0
+
+
 def test_cashfree_is_asked_for_events_by_time_and_then_for_their_orders(
     axle: DbtProject, standin: Standin
 ) -> None:

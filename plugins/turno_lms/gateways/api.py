@@ -61,6 +61,9 @@ class GatewayApi(Protocol):
     def payments_of_order(self, order_id: str) -> Iterator[ListedPayment]:
         """Every payment of an order; none where the gateway does not know it. Raises GatewayError."""
 
+    def payments_of_link(self, reference: str) -> Iterator[ListedPayment]:
+        """Every payment made through a payment link; none where the gateway has no such link. Raises GatewayError."""
+
     def refunds(self, since: datetime, until: datetime) -> Iterator[ListedRefund]:
         """Every refund made in the window, however old its payment; raises GatewayError."""
 
@@ -143,6 +146,13 @@ class RazorpayApi:
         """Fresh where the list may lag by minutes."""
         found = self._http.ask("GET", f"/v1/orders/{order_id}/payments", may_be_unknown=True)
         yield from map(_razorpay_payment, found["items"] if found else [])
+
+    def payments_of_link(self, reference: str) -> Iterator[ListedPayment]:
+        """The link names its payments, which are then asked for one by one."""
+        found = self._http.ask("GET", "/v1/payment_links", params={"reference_id": reference})
+        for link in found["payment_links"]:
+            for part in link.get("payments") or []:
+                yield _razorpay_payment(self._http.ask("GET", f"/v1/payments/{part['payment_id']}"))
 
     def envelope(self, payment: ListedPayment) -> dict[str, Any]:
         """With its order, whose receipt may name the loan, and the payment link it was made through."""
@@ -254,6 +264,12 @@ class CashfreeApi:
         """Every attempt at an order."""
         found = self._http.ask("GET", f"/pg/orders/{order_id}/payments", may_be_unknown=True)
         yield from map(_cashfree_payment, found or [])
+
+    def payments_of_link(self, reference: str) -> Iterator[ListedPayment]:
+        """By the orders of the link: each try to pay it is one."""
+        orders = self._http.ask("GET", f"/pg/links/{reference}/orders", may_be_unknown=True)
+        for order in orders or []:
+            yield from self.payments_of_order(order["order_id"])
 
     def envelope(self, payment: ListedPayment) -> dict[str, Any]:
         """With its order, whose id and tags may name the loan."""

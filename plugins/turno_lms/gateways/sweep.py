@@ -1,8 +1,8 @@
 """The sweep: payments and refunds whose webhook never came, landed where the webhook would have.
 
 Gateways stop sending after 42 minutes (Cashfree) or a day (Razorpay, which then switches the webhook off). So each
-account is asked twice over: by time, in windows that overlap, and by order, for every payment that was last heard of
-as open. Refunds are asked for by their own time, however old their payment, and a mandate that is known by its token
+account is asked twice over: by time, in windows that overlap, and by name, for every order whose payment was last heard
+of as open and every payment link that the gateway calls paid while no event told of the money. Refunds are asked for by their own time, however old their payment, and a mandate that is known by its token
 only is asked for its UMRN. What is missing lands in the same RAW tables with the verdict `swept`. Should the webhook
 come after all, the two are one payment: its id decides, as for any two events.
 """
@@ -29,7 +29,7 @@ OVERLAP = timedelta(hours=2)
 WIDE = timedelta(days=5)
 """Once a day the window is this wide: a NACH debit is captured days after its payment was made."""
 MOST_ORDERS = 500
-"""Open orders asked for in one sweep, the latest first."""
+"""Open orders, and open links, asked for in one sweep, the latest first."""
 MOST_TOKENS = 500
 """Mandates asked for in one sweep."""
 _BATCH = 500
@@ -38,8 +38,8 @@ _FAILED_REFUND = frozenset({"failed", "cancelled"})
 
 @dataclass(frozen=True)
 class SweepReport:
-    """One account's sweep: collected payments that the gateway named, those that were missing, orders asked for, and
-    the refunds and mandates that were missing.
+    """One account's sweep: collected payments that the gateway named, those that were missing, orders and links asked
+    for, and the refunds and mandates that were missing.
     """
 
     gateway: str
@@ -86,12 +86,11 @@ def sweep(
     account = {"gateway": gateway, "lender": lender}
     until = (now or datetime.now(UTC)) - GRACE
     begin = min(filter(None, (since, _due_since(conn, account, until))))
-    orders = [
-        row["gateway_order_id"]
-        for row in conn.execute(STATEMENTS["open_orders"], account | {"most": MOST_ORDERS})
-    ]
+    most = account | {"most": MOST_ORDERS}
+    orders = [row["gateway_order_id"] for row in conn.execute(STATEMENTS["open_orders"], most)]
+    links = [row["reference"] for row in conn.execute(STATEMENTS["open_links"], most)]
     seen = landed = 0
-    collected = _collected(api, begin, until, orders)
+    collected = _collected(api, begin, until, orders, links)
     while batch := list(islice(collected, _BATCH)):
         seen += len(batch)
         landed += _land_missing(conn, api, account, batch)
@@ -101,7 +100,7 @@ def sweep(
         refunds_landed += _land_missing_refunds(conn, api, account, refund_batch)
     tokens_landed = _land_tokens(conn, api, account) if gateway == "razorpay" else 0
     report = SweepReport(
-        gateway, lender, begin, until, seen, landed, len(orders), refunds_landed, tokens_landed
+        gateway, lender, begin, until, seen, landed, len(orders) + len(links), refunds_landed, tokens_landed
     )
     conn.execute(STATEMENTS["record_sweep"], vars(report) | {"run": run.label})
     return report
@@ -116,15 +115,17 @@ def _due_since(conn: WarehouseConnection, account: dict[str, str], until: dateti
 
 
 def _collected(
-    api: GatewayApi, since: datetime, until: datetime, orders: Iterable[str]
+    api: GatewayApi, since: datetime, until: datetime, orders: Iterable[str], links: Iterable[str]
 ) -> Iterator[ListedPayment]:
-    """The collected payments of a window and of open orders, each once."""
+    """The collected payments of a window, of open orders and of open links, each once."""
     named: set[str] = set()
 
     def everything() -> Iterator[ListedPayment]:
         yield from api.payments(since, until)
         for order_id in orders:
             yield from api.payments_of_order(order_id)
+        for reference in links:
+            yield from api.payments_of_link(reference)
 
     for payment in everything():
         if payment.is_collected and payment.payment_id not in named:

@@ -1,10 +1,11 @@
 """The sweep: payments and refunds whose webhook never came, landed where the webhook would have.
 
 Gateways stop sending after 42 minutes (Cashfree) or a day (Razorpay, which then switches the webhook off). So each
-account is asked twice over: by time, in windows that overlap, and by name, for every order whose payment was last heard
-of as open and every payment link that the gateway calls paid while no event told of the money. Refunds are asked for by their own time, however old their payment, and a mandate that is known by its token
-only is asked for its UMRN. What is missing lands in the same RAW tables with the verdict `swept`. Should the webhook
-come after all, the two are one payment: its id decides, as for any two events.
+account is asked twice over: by time, in windows that overlap, and by name, for every order whose payment was last
+heard of as open and every payment link that the gateway calls paid while no event told of the money. Refunds are
+asked for by their own time, however old their payment, and a mandate that is known by its token only is asked for its
+UMRN. What is missing lands in the same RAW tables with the verdict `swept`. Should the webhook come after all, the
+two are one payment: its id decides, as for any two events.
 """
 
 import hashlib

@@ -177,6 +177,36 @@ def differences(conn: WarehouseConnection) -> set[tuple[str, str, Decimal]]:
     return {(row["kind"], row["subject"], row["amount"]) for row in rows}
 
 
+def test_a_loan_that_was_settled_or_written_off_and_recovered_differs_in_nothing(project: DbtProject) -> None:
+    """1 owed 1000: 900 paid, 50 of interest waived, a charge of 10 adjusted, 40 forgiven as goodwill, which the summary
+    counts as repaid. 2 paid 300, 700 were written off, 100 of them recovered: the summary's repayments leave those out."""
+    conn, ours = project.conn, {number: str(number) * 32 for number in range(1, 4)}
+    put_lender(conn, GB)
+    put_loan(
+        conn, 1, status=600, total="0.00", repaid="950.00",
+        transactions=(
+            {"external_id": ours[1], "amount": 900}, {"external_id": "s1-waive", "amount": 50, "type_id": 4},
+            {"external_id": "s1-adjust", "amount": 10, "type_id": 26}, {"external_id": "s1-rest", "amount": 40, "type_id": 23},
+        ),
+    )  # fmt: skip
+    post(conn, 1, ours[1], "900.00")
+    put_loan(
+        conn, 2, status=601, total="0.00", repaid="300.00",
+        transactions=(
+            {"external_id": ours[2], "amount": 300}, {"external_id": "w1", "amount": 700, "type_id": 6},
+            {"external_id": ours[3], "amount": 100, "type_id": 8},
+        ),
+    )  # fmt: skip
+    post(conn, 2, ours[2], "300.00")
+    post(conn, 2, ours[3], "100.00")
+    project.build("reconciliation_loans")
+    assert record_loans(project.app, RUN) == FindingsReport(opened=0, cleared=0)
+    rows = conn.execute(
+        "select in_fineract, posted_by_us from core.core_recon_loan order by loan_id"
+    ).fetchall()
+    assert [(row["in_fineract"], row["posted_by_us"]) for row in rows] == [(900, 900), (400, 400)]
+
+
 def test_every_difference_is_named_with_its_rupees_and_closes_when_it_is_gone(project: DbtProject) -> None:
     """1 agrees, with a payment posted after Fineract was asked and foreign money. 2: 70.00 posted are not there. 3: 30.00
     under a key of ours that the ledger has not. 4: the summary has 5.00 more than the transactions. 5: the lender owes

@@ -18,23 +18,27 @@ with detail as (
     order by fetched.fineract_loan_id asc, fetched.detail_id desc
 ),
 
--- money that came in, by Fineract's types; what lies beyond the dues is no repayment of the loan
+-- What came in or was credited, by Fineract's types. What lies beyond the dues is no repayment of the loan, and a recovery
+-- (8) pays none of the dues, which were written off before it.
 booked as (
     select
         detail.fineract_loan_id,
         coalesce(sum(entry.amount) filter (where entry.is_ours and not entry.is_later), 0) as in_fineract,
         count(*) filter (where entry.is_ours and not entry.is_later)::integer as ours,
         coalesce(sum(entry.amount) filter (where not entry.is_ours), 0) as foreign_rupees,
-        coalesce(sum(entry.amount - entry.overpaid), 0) as repaid
+        coalesce(sum(entry.amount - entry.overpaid) filter (where not entry.is_recovery), 0) as repaid
     from detail
     cross join lateral (
         select
             (told ->> 'amount')::numeric as amount,
             (told ->> 'overpaid')::numeric as overpaid,
+            (told ->> 'type_id')::integer = 8 as is_recovery,
             told ->> 'external_id' ~ '^[0-9a-f]{32}(-o[0-9]+)?(-r[0-9]+)?$' as is_named_ours,
             told ->> 'external_id' as external_id
         from jsonb_array_elements(detail.transactions) as told
-        where not (told ->> 'is_reversed')::boolean and (told ->> 'type_id')::integer in (2, 5, 8, 17, 21, 22, 23, 28)
+        where
+            not (told ->> 'is_reversed')::boolean
+            and (told ->> 'type_id')::integer in (2, 5, 8, 17, 21, 22, 23, 26, 28, 31, 33)
     ) as transaction
     left join {{ source('state', 'core_transaction_data_processed') }} as processed
         on transaction.external_id = processed.posting_key and processed.outcome = 'posted'
@@ -42,6 +46,7 @@ booked as (
         select
             transaction.amount,
             transaction.overpaid,
+            transaction.is_recovery,
             coalesce(transaction.is_named_ours, false) as is_ours,
             coalesce(processed.processed_at >= detail.looked_at, false) as is_later
     ) as entry

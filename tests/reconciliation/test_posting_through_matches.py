@@ -87,3 +87,39 @@ def test_a_late_row_that_comes_before_the_match_is_recorded_keeps_it_from_being_
         ("file:gb:nach:N2", "recon_match_key"),
         ("razorpay:pay_1", "recon_match_key"),
     }
+
+
+def test_money_that_nothing_holds_and_nobody_posted_for_a_day_is_asked_about_until_it_is_posted(
+    project: DbtProject,
+) -> None:
+    put_lender(project.conn, LENDER)
+    put_loan(project.conn, LOAN, 1)
+    put_row(project, FIFTH, "N1")
+    paid = RazorpayPayment("pay_1", AMOUNT, datetime(2026, 1, 5, 6, tzinfo=UTC), notes={"loan_id": LOAN})
+    put_webhook(project.conn, "gb", paid.event())
+    project.derive_warehouse()
+    assert project.reconcile().pairs_matched == 1
+    project.derive_warehouse()
+    questions = "select subject, state, close_reason from core.core_recon_exception where kind = 'missing_in_fineract'"
+    project.reconcile()
+    assert project.conn.execute(questions).fetchall() == []  # seen just now: posting has its time
+
+    project.conn.execute("update core.core_transaction_data set first_seen_at = now() - interval '25 hours'")
+    project.reconcile()
+    assert project.conn.execute(questions).fetchall() == [
+        {"subject": EARLY, "state": "open", "close_reason": None}
+    ]
+    project.derive_warehouse()
+    assert project.payments()[EARLY]["reconciliation_status"] == "missing_in_fineract"
+
+    project.conn.execute(
+        "insert into core.core_transaction_data_processed (posting_key, outcome, lender, loan_id, business_date, amount,"
+        " attempts, processed_by_run) values (%s, 'posted', 'gb', %s, %s, %s, 1, 'r')",
+        (EARLY, LOAN, FIFTH, AMOUNT),
+    )
+    project.reconcile()
+    assert project.conn.execute(questions).fetchall() == [
+        {"subject": EARLY, "state": "cleared", "close_reason": "it is posted, or held again"}
+    ]
+    project.derive_warehouse()
+    assert project.payments()[EARLY]["reconciliation_status"] == "matched"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,23 @@ class Document:
 
     path: Path
     data: Any
-    lines: dict[KeyPath, int]
+    node: yaml.Node
+
+    @cached_property
+    def lines(self) -> dict[KeyPath, int]:
+        """The line of every key and item; only complaints need them."""
+        lines: dict[KeyPath, int] = {(): 1}
+        list(_note_lines(self.node, (), lines, set()))
+        return lines
 
     def problem(self, place: KeyPath, message: str) -> Problem:
         """A complaint about `place`, or about the nearest part around it that is written in the file."""
         known = next(place[:length] for length in range(len(place), -1, -1) if place[:length] in self.lines)
         return Problem(self.path, self.lines[known], message)
+
+
+class _OddNodeError(ValueError):
+    """Something in a file that plain data could not show: its lines are gone through for a complaint."""
 
 
 def read_document(path: Path) -> Document:
@@ -67,22 +79,41 @@ def read_document(path: Path) -> Document:
         ) from error
     if node is None:
         raise MappingError([Problem(path, 1, "is empty; start from another lender's file")])
-    lines: dict[KeyPath, int] = {(): 1}
-    problems = list(_note_lines(node, (), lines, set()))
-    if problems:
-        raise MappingError([Problem(path, line, message) for line, message in problems])
     try:
-        return Document(path, _plain(node, _Loader("")), lines)
+        return Document(path, _plain(node, _Loader(""), set()), node)
+    except _OddNodeError as error:
+        noted = _note_lines(node, (), {(): 1}, set())
+        raise MappingError([Problem(path, line, message) for line, message in noted]) from error
     except (yaml.YAMLError, ValueError) as error:
         raise MappingError([Problem(path, 1, f"holds a value that cannot be read: {error}")]) from error
 
 
-def _plain(node: yaml.Node, loader: Any) -> Any:
-    """What a node without anchors holds: the loader's values, in half the loader's time (500 mappings a parse)."""
+def _plain(node: yaml.Node, loader: Any, seen: set[yaml.Node]) -> Any:
+    """What a node holds: the loader's values, in half the loader's time (500 mappings a parse).
+
+    Raises _OddNodeError for what `_note_lines` complains about.
+    """
+    if node in seen:
+        raise _OddNodeError
+    seen.add(node)
     if isinstance(node, yaml.MappingNode):
-        return {_plain(key, loader): _plain(value, loader) for key, value in node.value}
+        if len({_name(key) for key, _ in node.value}) < len(node.value):
+            raise _OddNodeError
+        return {_value(key, loader): _plain(value, loader, seen) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, loader) for item in node.value]
+        return [_plain(item, loader, seen) for item in node.value]
+    if node.value == UNDECIDED:
+        raise _OddNodeError
+    return _value(node, loader)
+
+
+def _name(key: yaml.Node) -> str:
+    if not isinstance(key, yaml.ScalarNode) or key.value == UNDECIDED:
+        raise _OddNodeError
+    return str(key.value)
+
+
+def _value(node: yaml.Node, loader: Any) -> Any:
     return node.value if node.tag == _TEXT else loader.construct_object(node)
 
 

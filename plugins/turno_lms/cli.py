@@ -14,6 +14,7 @@ def _mount() -> None:
     from turno_lms.gateways.commands import app as webhooks
     from turno_lms.identity.commands import app as payments
     from turno_lms.los.commands import app as los
+    from turno_lms.metrics.commands import metrics
     from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.orchestration.link_commands import app as links
     from turno_lms.orchestration.rule_changes import dry_run
@@ -36,6 +37,7 @@ def _mount() -> None:
     app.add_typer(umrn, name="umrn")
     app.add_typer(warehouse, name="warehouse")
     app.add_typer(webhooks, name="webhooks")
+    app.command("metrics")(metrics)
     app.command("proof")(proof)
     if importlib.util.find_spec("local_stack"):
         from local_stack.commands import app as stack

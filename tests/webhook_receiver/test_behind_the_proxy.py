@@ -167,7 +167,7 @@ def test_each_name_leads_to_its_own_server(proxy: Proxy) -> None:
     assert proxy.request(FINERACT, "/fineract-provider/api/v1/loans") == (200, str(proxy.fineract).encode())
 
 
-@pytest.mark.parametrize("path", ["/execution/task-instances/1/run", "/turno/metrics"])
+@pytest.mark.parametrize("path", ["/execution/task-instances/1/run", "/turno-metrics"])
 def test_what_is_for_the_inside_is_not_on_the_ui_name(proxy: Proxy, path: str) -> None:
     assert proxy.request(UI, path)[0] == 404
 

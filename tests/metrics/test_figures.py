@@ -27,11 +27,11 @@ values
 _CALLS = """
 insert into raw.raw_fineract_api_log
     (dag_id, dag_run_id, purpose, method, path, outcome, duration_ms, called_at)
-select 'd', 'r', 'p', 'POST', '/loans', case when n = 10 then 'unknown' else 'success' end, n * 100,
+select 'd', 'r', 'p', 'POST', '/loans', case when n = 10 then 'lost' else 'ok' end, n * 100,
     now() - interval '1 minute'
 from generate_series(1, 10) as n
 union all
-select 'd', 'r', 'p', 'POST', '/loans', 'success', 60000, now() - interval '1 hour'
+select 'd', 'r', 'p', 'POST', '/loans', 'ok', 60000, now() - interval '1 hour'
 """
 _EVENTS = """
 create table base.base_razorpay_event (lender text, event_key text);
@@ -101,7 +101,7 @@ def test_fineract_is_judged_by_the_last_quarter_of_an_hour(warehouse: WarehouseC
 
     figures = read(warehouse)
 
-    assert figures["turno_fineract_recent_calls"] == {("POST", "success"): 9, ("POST", "unknown"): 1}
+    assert figures["turno_fineract_recent_calls"] == {("POST", "ok"): 9, ("POST", "lost"): 1}
     assert figures["turno_fineract_recent_seconds"] == {
         ("POST", "0.5"): 0.5, ("POST", "0.95"): 1.0, ("POST", "0.99"): 1.0,
     }  # fmt: skip

@@ -20,11 +20,13 @@ def _mount() -> None:
     from turno_lms.orchestration.rule_changes import dry_run
     from turno_lms.posting.commands import app as posting
     from turno_lms.posting.commands import proof
+    from turno_lms.posting.cut_over_commands import app as cutover
     from turno_lms.reconciliation.commands import app as exceptions
     from turno_lms.resolutions.commands import app as resolutions
     from turno_lms.warehouse.commands import app as warehouse
 
     exceptions.command("dry-run")(dry_run)
+    app.add_typer(cutover, name="cutover")
     app.add_typer(exceptions, name="exceptions")
     app.add_typer(files, name="files")
     app.add_typer(lenders_app(), name="lenders")

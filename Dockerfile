@@ -24,7 +24,7 @@ COPY --from=receiver-environment /opt/venv /opt/venv
 COPY include/lender_mappings include/lender_mappings
 COPY include/los_operations include/los_operations
 COPY webhook_receiver webhook_receiver
-USER receiver
+USER 50001
 EXPOSE 8000
 CMD ["gunicorn", "--config=webhook_receiver/gunicorn.conf.py", "--bind=0.0.0.0:8000", "--worker-tmp-dir=/dev/shm"]
 
@@ -42,7 +42,7 @@ RUN useradd --uid 50000 --create-home --shell /bin/bash airflow \
     && install --directory --owner=airflow /opt/airflow /opt/airflow/logs /opt/airflow/auth
 COPY --from=airflow-environment /opt/venv /opt/venv
 COPY deploy/turno /usr/local/bin/turno
-COPY deploy/init.sh deploy/pools.json deploy/
+COPY deploy/init.sh deploy/make_bucket.py deploy/pools.json deploy/
 COPY include include
 COPY plugins plugins
 COPY dags dags
@@ -50,6 +50,6 @@ COPY dags dags
 RUN TURNO_DBT_HOST=none TURNO_DBT_PORT=5432 TURNO_DBT_USER=none TURNO_DBT_PASSWORD=none TURNO_DBT_DBNAME=none \
     dbt parse --project-dir include/dbt --profiles-dir include/dbt --log-path /tmp \
     && python -m compileall -q plugins dags
-USER airflow
+USER 50000
 EXPOSE 8080
 CMD ["airflow", "version"]

@@ -23,6 +23,7 @@ from typing import Any
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, task
 
+from turno_lms.orchestration.alerts import Alert
 from turno_lms.orchestration.assets import (
     GATEWAY_EVENTS_LANDED,
     LENDER_FILES_LOADED,
@@ -55,6 +56,7 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
+    on_failure_callback=Alert("The money path was not built", "posting-behind.md"),
     tags=[Tag.WAREHOUSE],
 ):
 

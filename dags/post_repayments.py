@@ -20,11 +20,13 @@ unknown is read back from Fineract before anything is sent.
 it.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, AssetOrTimeSchedule, TriggerRule, task
 
+from turno_lms.orchestration.alerts import Alert, late
 from turno_lms.orchestration.assets import TRANSACTIONS_BUILT
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args, ist
@@ -45,6 +47,8 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
+    on_failure_callback=Alert("Posting or its proof failed", "posting-behind.md"),
+    deadline=late("Posting is behind", "posting-behind.md", timedelta(hours=1)),
     tags=[Tag.POSTING, Tag.MONEY],
 ):
 

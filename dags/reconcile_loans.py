@@ -24,6 +24,7 @@ from airflow.sdk import DAG, Param, TriggerRule, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from turno_lms.orchestration import loans
+from turno_lms.orchestration.alerts import Alert
 from turno_lms.orchestration.assets import LOANS_SNAPSHOTTED
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.dbt import ROUTINE, dbt_group
@@ -38,6 +39,7 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
+    on_failure_callback=Alert("The daily proof or comparison of loans failed", "proof-difference.md"),
     params={"every_loan": Param(False, type="boolean", title="Prove every loan, changed or not")},
     tags=[Tag.RECONCILIATION],
 ):

@@ -21,6 +21,7 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 from turno_lms.orchestration import exceptions
+from turno_lms.orchestration.alerts import Alert
 from turno_lms.orchestration.assets import TRANSACTIONS_RECONCILED
 from turno_lms.orchestration.dbt import ROUTINE, dbt_group
 from turno_lms.orchestration.defaults import LONG, Tag, default_args, ist
@@ -34,6 +35,7 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
+    on_failure_callback=Alert("Reconciliation failed, or a source was silent", "recon-exceptions.md"),
     tags=[Tag.RECONCILIATION],
 ):
 

@@ -23,6 +23,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, TriggerRule, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from turno_lms.orchestration.alerts import Alert
 from turno_lms.orchestration.assets import GATEWAY_EVENTS_LANDED
 from turno_lms.orchestration.defaults import LONG, START, Tag, default_args, ist
 from turno_lms.orchestration.runs import LABEL, current_run, label_task
@@ -36,6 +37,7 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
+    on_failure_callback=Alert("A gateway could not be asked", "gateway-webhook-disabled.md"),
     params={"days_back": Param(None, type=["null", "integer"], minimum=1, maximum=60, title="Days back")},
     tags=[Tag.GATEWAYS, Tag.OPERATOR_FORM],
 ):

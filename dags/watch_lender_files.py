@@ -18,6 +18,7 @@ from typing import Any
 from airflow.sdk import DAG, task
 
 from turno_lms.orchestration import repairs
+from turno_lms.orchestration.alerts import Alert
 from turno_lms.orchestration.defaults import START, Tag, default_args, ist
 
 with DAG(
@@ -29,6 +30,7 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
+    on_failure_callback=Alert("A lender file is late", "lender-file-late.md"),
     tags=[Tag.INGESTION],
 ):
 

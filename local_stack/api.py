@@ -19,8 +19,10 @@ _NEEDED_MEGABYTES = 1000
 Say = Callable[[str], None]
 
 
-def bring_up(only: Iterable[str] = SERVICES) -> StackEnvironment:
+def bring_up(only: Iterable[str] = SERVICES, executor: str = "local") -> StackEnvironment:
     """Start the services of `only` and what they need, prepare them, and return when all are healthy.
+
+    `executor` is one of EXECUTORS: who runs Airflow's tasks.
 
     What runs already is left as it is. Progress goes to stderr. Raises StackError with the reason and the next step.
     """
@@ -30,7 +32,8 @@ def bring_up(only: Iterable[str] = SERVICES) -> StackEnvironment:
     with folder.exclusive():
         if left_behind := control.clean_up_after_crash():
             say(f"ended what a killed supervisor left behind: {', '.join(left_behind)}")
-        stack = load_environment(folder, with_needs(only), [service.name for service in control.wanted()])
+        supervised = [service.name for service in control.wanted()]
+        stack = load_environment(folder, with_needs(only), supervised, executor)
         check_disk_space(folder.path, _NEEDED_MEGABYTES)
         for name, (wish, port) in moved_ports(stack.ports).items():
             say(f"{name} is on port {port}: {wish} was taken")

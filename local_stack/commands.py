@@ -5,10 +5,13 @@ from typing import Annotated
 import typer
 
 from local_stack import api
-from local_stack.environment import SERVICES
+from local_stack.environment import EXECUTORS, SERVICES
 from local_stack.processes import StackError
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
+Executor = Annotated[
+    str, typer.Option(help=f"who runs Airflow's tasks, of: {','.join(EXECUTORS)}", envvar="TURNO_EXECUTOR")
+]
 
 
 @app.command()
@@ -16,10 +19,11 @@ def up(
     only: Annotated[str, typer.Option(help=f"comma-separated, of: {','.join(SERVICES)}")] = ",".join(
         SERVICES
     ),
+    executor: Executor = "local",
 ) -> None:
     """Start the stack, return when it is healthy, and print NAME=value lines for `eval "$(turno stack up)"`."""
     try:
-        stack = api.bring_up(name.strip() for name in only.split(","))
+        stack = api.bring_up((name.strip() for name in only.split(",")), executor)
     except StackError as error:
         typer.echo(f"{error}\nWhat did start is still up; look with: turno stack status", err=True)
         raise typer.Exit(1) from error

@@ -16,6 +16,7 @@ from local_stack.processes import LOOPBACK, StackError
 SERVICES = ("postgres", "s3", "fineract", "gateways", "receiver", "airflow")
 NEEDS = {"airflow": ("postgres",), "receiver": ("postgres",), "gateways": ("receiver", "postgres")}
 REPLACEABLE = {"postgres": "TURNO_POSTGRES_URL", "s3": "TURNO_S3_URL", "fineract": "TURNO_FINERACT_URL"}
+EXECUTORS = {"local": "LocalExecutor", "celery": "CeleryExecutor"}
 REGION = "ap-south-1"
 FINERACT_PATH = "/fineract-provider/api/v1"
 MAPPINGS = Path(os.environ.get("TURNO_LENDER_MAPPINGS") or ROOT / "include" / "lender_mappings")
@@ -29,26 +30,32 @@ PREFERRED_PORTS = {
     "airflow": 28080,
     "airflow-task-logs": 28081,
     "airflow-trigger-logs": 28082,
+    "airflow-task-logs-2": 28083,
+    "redis": 25437,
 }
 _ROLES = ("postgres", "airflow", "turno_owner", "turno_app", "turno_dbt", "turno_receiver")
 AIRFLOW_USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 _SECRET_BYTES = {
     **dict.fromkeys(_ROLES, 16),
     **{f"airflow_user_{user}": 8 for user in AIRFLOW_USERS},  # typed by people
-    **dict.fromkeys(("airflow_jwt", "airflow_fernet", "airflow_api"), 32),
+    **dict.fromkeys(("airflow_jwt", "airflow_fernet", "airflow_api", "redis"), 32),
 }
 _GATEWAYS = ("razorpay", "cashfree")
 
 
 @dataclass(frozen=True)
 class StackEnvironment:
-    """The addresses and logins of one stack. `external` holds the URLs of services that are not ours."""
+    """The addresses and logins of one stack. `external` holds the URLs of services that are not ours.
+
+    `executor` says who runs Airflow's tasks: `local`, the scheduler itself; `celery`, two workers behind a Redis.
+    """
 
     folder: StateFolder
     services: frozenset[str]
     ports: Mapping[str, int]
     secrets: Mapping[str, str]
     external: Mapping[str, str]
+    executor: str = "local"
 
     @property
     def databases(self) -> Databases:
@@ -173,12 +180,15 @@ def with_needs(names: Iterable[str]) -> frozenset[str]:
 
 
 def load_environment(
-    folder: StateFolder, services: frozenset[str], supervised: Collection[str]
+    folder: StateFolder, services: frozenset[str], supervised: Collection[str], executor: str = "local"
 ) -> StackEnvironment:
     """The environment for `services`, with ports and secrets made where there are none yet.
 
-    `supervised` names our own services that hold their remembered ports already.
+    `supervised` names our own services that hold their remembered ports already. Raises StackError for an
+    executor that is none of EXECUTORS.
     """
+    if executor not in EXECUTORS:
+        raise StackError(f"no executor named {executor}; there are {', '.join(EXECUTORS)}")
     families = {name.partition("-")[0] for name in supervised}  # airflow-scheduler holds a port of airflow's
     folder.path.mkdir(parents=True, exist_ok=True)
     webhooks = dict.fromkeys(webhook_secret_names(mapped_lenders(MAPPINGS)), 32)
@@ -202,6 +212,7 @@ def load_environment(
         plain.ports,
         plain.secrets,
         {name: url for name, url in external.items() if url not in ours},
+        executor,
     )
 
 

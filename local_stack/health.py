@@ -1,11 +1,12 @@
-"""Is a service well? Asked at its address, as a client would: postgresql://, http://, or http://...#airflow-component."""
+"""Is a service well? Asked at its address, as a client would: postgresql://, redis://, http://, or http://...#airflow-component."""
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from datetime import datetime
 from http.client import HTTPException
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from local_stack.databases import Databases
 
@@ -21,6 +22,8 @@ def is_healthy(address: str, since: float) -> bool:
     parts = urlsplit(address)
     if parts.scheme == "postgresql":
         return Databases(address, {}).is_ready()
+    if parts.scheme == "redis":
+        return _answers_redis(parts)
     if parts.fragment:
         return _component_beats(parts._replace(fragment="").geturl(), parts.fragment, since)
     return answers(address)
@@ -37,6 +40,18 @@ def answers(url: str) -> bool:
         OSError,
         HTTPException,
     ):  # the latter: a port without a server can be connected to itself, and echoes
+        return False
+
+
+def _answers_redis(address: SplitResult) -> bool:
+    """Whether a Redis answers; one that asks for a password does."""
+    try:
+        with socket.create_connection(
+            (str(address.hostname), address.port or 0), _TIMEOUT_SECONDS
+        ) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+    except OSError:
         return False
 
 

@@ -2,18 +2,22 @@
 
 import base64
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from local_stack.environment import AIRFLOW_USERS, MAPPINGS, StackEnvironment
+from local_stack.environment import AIRFLOW_USERS, EXECUTORS, MAPPINGS, StackEnvironment
 from local_stack.folder import ROOT, write_json
 from local_stack.processes import LOOPBACK, StackError
 from local_stack.supervisor import Service
 
 RECEIVER_VENV = Path(sys.prefix).with_name("receiver-venv")
 AIRFLOW_COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+WORKER_SLOTS = 4
+"""Tasks at the same time in one Celery worker; there are two workers."""
+_WORKER_LOG_PORTS = {"1": "airflow-task-logs", "2": "airflow-task-logs-2"}
 _FOREIGN = ("AIRFLOW", "DBT_", "PG", "_AIRFLOW")
 # stopped from high to low: whoever runs tasks before the API server that tasks report to, the database last
 _DATABASE, _STORES, _SERVERS, _RUNNERS = 0, 1, 2, 3
@@ -24,8 +28,17 @@ def base_environment(stack: StackEnvironment) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
     quiet = {"DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "PYTHONUNBUFFERED": "1"}
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY"), LOOPBACK, "localhost"]))
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return inherited | quiet | {"NO_PROXY": direct, "no_proxy": direct, "PATH": path} | stack.variables()
+    return (
+        inherited
+        | quiet
+        | {"NO_PROXY": direct, "no_proxy": direct, "PATH": _program_path()}
+        | stack.variables()
+    )
+
+
+def _program_path() -> str:
+    """Our environment's programs before those of the machine."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def services_of(stack: StackEnvironment) -> list[Service]:
@@ -152,7 +165,8 @@ def _airflow(stack: StackEnvironment) -> list[Service]:
     health = f"{url}/api/v2/monitor/health"
     settings = airflow_settings(stack)
     options = {"api-server": ["--workers", "1"]}
-    return [
+    celery = [_redis(stack), *_workers(stack, settings)] if stack.executor == "celery" else []
+    return celery + [
         _service(
             stack,
             f"airflow-{component}",
@@ -166,8 +180,43 @@ def _airflow(stack: StackEnvironment) -> list[Service]:
     ]
 
 
+def _redis(stack: StackEnvironment) -> Service:
+    """The broker of Celery. It keeps nothing: what is lost with it, the scheduler queues again."""
+    port, folder = stack.ports["redis"], stack.folder.path / "redis"
+    server = shutil.which("redis-server", path=_program_path())
+    if server is None:
+        raise StackError(
+            "there is no redis-server; install it (apt-get install redis-server), or use --executor local"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "redis.conf"
+    settings.touch(mode=0o600)
+    settings.write_text(
+        f'bind {LOOPBACK}\nport {port}\nrequirepass {stack.secrets["redis"]}\ndir {folder}\nsave ""\n',
+        encoding="ascii",
+    )
+    url = f"redis://{LOOPBACK}:{port}"
+    return _service(stack, "redis", [server, str(settings)], url=url, health=url, layer=_STORES)
+
+
+def _workers(stack: StackEnvironment, settings: Mapping[str, str]) -> list[Service]:
+    command = [sys.executable, "-m", "airflow", "celery", "worker", "--concurrency", str(WORKER_SLOTS)]
+    return [
+        _service(
+            stack,
+            f"airflow-worker-{number}",
+            [*command, "--celery-hostname", f"worker-{number}@%h"],
+            url="",
+            health=stack.local_url(port),  # the server of its task logs
+            layer=_RUNNERS,
+            env={**settings, "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(stack.ports[port])},
+        )
+        for number, port in _WORKER_LOG_PORTS.items()
+    ]
+
+
 def airflow_settings(stack: StackEnvironment) -> dict[str, str]:
-    """Airflow's settings for one machine: LocalExecutor, metadata in our PostgreSQL, generated logins."""
+    """Airflow's settings for one machine: metadata in our PostgreSQL, generated logins."""
     home = stack.folder.path / "airflow"
     url = stack.local_url("airflow")
     metadata = stack.databases.url("airflow", "airflow").replace("postgresql://", "postgresql+psycopg2://", 1)
@@ -175,8 +224,9 @@ def airflow_settings(stack: StackEnvironment) -> dict[str, str]:
     options = {
         "CORE__DAGS_FOLDER": ROOT / "dags",
         "CORE__PLUGINS_FOLDER": ROOT / "plugins",
-        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__EXECUTOR": EXECUTORS[stack.executor],
         "CORE__PARALLELISM": 8,
+        "CELERY__BROKER_URL": f"redis://:{stack.secrets['redis']}@{LOOPBACK}:{stack.ports['redis']}/0",
         "CORE__LOAD_EXAMPLES": False,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",

@@ -1,8 +1,9 @@
-"""The only file that Airflow loads as a plugin: the operators' console, under Airflow's own address and login."""
+"""The only file that Airflow loads as a plugin: the operators' console behind its login, and our metrics."""
 
 from airflow.plugins_manager import AirflowPlugin
 
 from turno_lms.console.plugin import LazyConsole, menu
+from turno_lms.metrics.app import MetricsApp
 
 PREFIX = "/turno"
 
@@ -11,5 +12,8 @@ class TurnoLmsPlugin(AirflowPlugin):
     """Mounts the console and puts it into Airflow's menu."""
 
     name = "turno_lms"
-    fastapi_apps = [{"app": LazyConsole(), "url_prefix": PREFIX, "name": "Turno LMS console"}]  # noqa: RUF012 (Airflow's form)
+    fastapi_apps = [  # noqa: RUF012 (Airflow's form)
+        {"app": LazyConsole(), "url_prefix": PREFIX, "name": "Turno LMS console"},
+        {"app": MetricsApp(), "url_prefix": "/turno-metrics", "name": "Turno LMS metrics"},
+    ]
     external_views = menu(PREFIX)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from local_stack.api import bring_up, take_down
+from local_stack.commands import Executor
 from local_stack.environment import StackEnvironment
 from local_stack.folder import StateFolder
 from local_stack.processes import StackError
@@ -25,6 +26,7 @@ def demo(
     once: Annotated[
         bool, typer.Option("--once", help="stop everything at the end instead of staying up")
     ] = False,
+    executor: Executor = "local",
 ) -> None:
     """Take sample files and webhooks through the real scheduler to posted repayments in Fineract, and show the figures.
 
@@ -35,7 +37,7 @@ def demo(
         signal.signal(number, _interrupt)
     last_line = f"{_FAILED} interrupted"
     try:
-        last_line = _run(started)
+        last_line = _run(executor, started)
         if not once:
             _stay_up(last_line)
     except KeyboardInterrupt:
@@ -49,10 +51,10 @@ def demo(
         raise typer.Exit(1)
 
 
-def _run(started: float) -> str:
+def _run(executor: str, started: float) -> str:
     """The whole demo; returns its last line, which says whether all figures tie."""
     try:
-        summary, problem = _show(bring_up(), started)
+        summary, problem = _show(bring_up(executor=executor), started)
     except StackError as error:
         summary, problem = "", f"{_UNFINISHED}: {error}"
     except Exception as error:  # the last line must say what happened, whatever it was

@@ -14,16 +14,19 @@ def _mount() -> None:
     from turno_lms.gateways.commands import app as webhooks
     from turno_lms.identity.commands import app as payments
     from turno_lms.los.commands import app as los
+    from turno_lms.metrics.commands import metrics
     from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.orchestration.link_commands import app as links
     from turno_lms.orchestration.rule_changes import dry_run
     from turno_lms.posting.commands import app as posting
     from turno_lms.posting.commands import proof
+    from turno_lms.posting.cut_over_commands import app as cutover
     from turno_lms.reconciliation.commands import app as exceptions
     from turno_lms.resolutions.commands import app as resolutions
     from turno_lms.warehouse.commands import app as warehouse
 
     exceptions.command("dry-run")(dry_run)
+    app.add_typer(cutover, name="cutover")
     app.add_typer(exceptions, name="exceptions")
     app.add_typer(files, name="files")
     app.add_typer(lenders_app(), name="lenders")
@@ -36,6 +39,7 @@ def _mount() -> None:
     app.add_typer(umrn, name="umrn")
     app.add_typer(warehouse, name="warehouse")
     app.add_typer(webhooks, name="webhooks")
+    app.command("metrics")(metrics)
     app.command("proof")(proof)
     if importlib.util.find_spec("local_stack"):
         from local_stack.commands import app as stack

@@ -23,7 +23,7 @@ from turno_lms.warehouse.connection import connect
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"airflow-init"}
+ONE_SHOT = {"airflow-init", "s3-init"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 VARIABLE = re.compile(r"\$\{([A-Z_0-9]+)")
 
@@ -39,7 +39,56 @@ EXAMPLE = settings(ROOT / ".env.example")
 
 def test_these_are_the_services() -> None:
     airflow = {"airflow-init", "api-server", "scheduler", "dag-processor", "triggerer"}
-    assert set(SERVICES) == airflow | {"postgres", "receiver", "fineract", "fineract-postgres"}
+    always = airflow | {"postgres", "receiver", "proxy"}
+    profiles = {
+        "celery": {"worker", "redis"},
+        "fineract": {"fineract", "fineract-postgres"},
+        "observe": {"prometheus", "grafana"},
+        "s3": {"s3", "s3-init"},
+    }
+    found: dict[str, set[str]] = {}
+    for name, service in SERVICES.items():
+        found.setdefault(*service.get("profiles", ["always"]), set()).add(name)
+    assert found == {"always": always, **profiles}
+
+
+def test_the_compose_file_is_one_by_the_published_schema() -> None:
+    check = Path(sys.executable).with_name("check-jsonschema")
+    command = [check, "--builtin-schema", "vendor.compose-spec", ROOT / "docker-compose.yaml"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout
+
+
+def test_the_dockerfile_has_no_finding_of_its_linter() -> None:
+    linter = Path(sys.executable).with_name("hadolint")
+    run = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOT))
+def test_every_service_has_limits_and_logs_that_are_rotated(name: str) -> None:
+    limits = SERVICES[name]["deploy"]["resources"]["limits"]
+    assert set(limits) == {"cpus", "memory", "pids"}
+    assert set(SERVICES[name]["logging"]["options"]) == {"max-size", "max-file"}
+
+
+def test_the_world_reaches_the_proxy_alone() -> None:
+    with_ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert set(with_ports) == {"proxy", "grafana"}
+    assert EXAMPLE["TURNO_GRAFANA_BIND"].startswith("127.0.0.1:")
+
+
+def test_the_proxy_reaches_no_database() -> None:
+    assert COMPOSE["networks"]["data"] == {"internal": True}
+    assert SERVICES["proxy"]["networks"] == ["front"]
+    for name in ("postgres", "fineract-postgres", "redis"):
+        assert SERVICES[name]["networks"] == ["data"]
+
+
+def test_the_proxy_is_told_every_setting_of_its_configuration() -> None:
+    text = (ROOT / "deploy" / "Caddyfile").read_text(encoding="utf-8")
+    needed = {name for name, default in re.findall(r"\{\$([A-Z_]+)(:?)", text) if not default}
+    assert needed <= set(SERVICES["proxy"]["environment"])
 
 
 @pytest.mark.parametrize("name", sorted(SERVICES))
@@ -60,13 +109,17 @@ def test_every_service_can_start_and_stay_up(name: str) -> None:
 def test_volumes_and_files_exist(name: str) -> None:
     for volume in SERVICES[name].get("volumes", []):
         source = volume.split(":")[0]
-        known = (ROOT / source).is_file() if source.startswith("./") else source in COMPOSE["volumes"]
-        assert known, volume
+        if setting := VARIABLE.match(volume):
+            assert setting[1] in EXAMPLE, volume
+        elif source.startswith("./"):
+            assert (ROOT / source).is_file(), volume
+        else:
+            assert source in COMPOSE["volumes"], volume
 
 
 def test_every_setting_is_explained_and_every_explained_setting_is_used() -> None:
     used = set(VARIABLE.findall((ROOT / "docker-compose.yaml").read_text(encoding="utf-8")))
-    assert used == set(EXAMPLE)
+    assert used | {"COMPOSE_PROFILES"} == set(EXAMPLE)  # which docker compose reads itself
 
 
 def test_the_example_holds_no_secret() -> None:
@@ -122,7 +175,9 @@ def test_images_run_without_root() -> None:
     final = {stage.split(" AS ")[1].split()[0]: stage for stage in stages if "\nCMD" in stage}
     assert set(final) == {service["build"]["target"] for service in SERVICES.values() if "build" in service}
     for name, stage in final.items():
-        assert f"\nUSER {name}\n" in stage
+        assert re.search(r"\nUSER [1-9]\d+\n", stage), (
+            name
+        )  # a number, so that Kubernetes sees it is not root
 
 
 ODD_PASSWORD = "it's 100% $odd"

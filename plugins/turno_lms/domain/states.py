@@ -91,6 +91,7 @@ class PostingOutcome(StrEnum):
     FAILED = "failed"
     WITHDRAWN = "withdrawn"
     REVERSED = "reversed"  # it was posted, and undone in Fineract with a reason (core.core_reversal)
+    HISTORIC = "historic"  # the former system posted it: never ours to post, and no transaction of ours
 
 
 class SwitchState(StrEnum):

@@ -8,12 +8,17 @@ from pathlib import Path
 
 from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.runs import RunContext
+from turno_lms.domain.states import ExceptionKind
 from turno_lms.posting.manual import approved_manual_payments
 from turno_lms.warehouse.connection import Row, WarehouseConnection, is_built
 
 _UNPOSTED = Path(__file__).with_name("unposted.sql").read_text(encoding="utf-8")
 _CLAIM = Path(__file__).with_name("claim.sql").read_text(encoding="utf-8")
-_LOCK = 0x7552_0C1A
+_HOLD_NEAR_FORMER = Path(__file__).with_name("hold_near_former.sql").read_text(encoding="utf-8")
+CLAIM_LOCK = 0x7552_0C1A
+"""Held by whoever adds to the queue or to what must not be queued."""
+NEAR_DAYS = 7
+"""How far apart two systems may date the same money."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +43,16 @@ class ClaimReport:
 def claim(conn: WarehouseConnection, run: RunContext) -> ClaimReport:
     """Make an intent of every payment in core_transaction_data that is not blocked, not ended and not yet an intent.
 
-    In a warehouse that was never built there is none.
+    One that the former system may have posted under another date is held for a person instead. In a warehouse that was
+    never built there is none.
     """
     by_lender: dict[str, tuple[int, Decimal]] = {}
     with conn.transaction():
         if not is_built(conn, "core.core_transaction_data"):
             return ClaimReport({})
-        conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        conn.execute("select pg_advisory_xact_lock(%s)", (CLAIM_LOCK,))
+        near = {"kind": ExceptionKind.POSSIBLE_DUPLICATE, "days": NEAR_DAYS, "run": run.label}
+        conn.execute(_HOLD_NEAR_FORMER, near)
         approved = approved_manual_payments(conn)
         for row in conn.execute(_CLAIM, {"run": run.label, "approved_manual": approved}):
             count, rupees = by_lender.get(row["lender"], (0, Decimal(0)))

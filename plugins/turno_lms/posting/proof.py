@@ -326,8 +326,8 @@ def _check_standing(
 ) -> Difference | None:
     """Transactions in Fineract under a key that was not posted in the ledger when Fineract was read."""
     one = standing[0]
-    if entry is None:
-        if _OURS.fullmatch(key):
+    if entry is None or entry.status == PostingOutcome.HISTORIC:
+        if entry is None and _OURS.fullmatch(key):
             detail = f"Fineract transaction {one.transaction_id} of {one.transaction_date}"
             return Difference(DifferenceKind.MISSING_IN_LEDGER, key, one.loan_id, None, one.amount, detail)
         report.foreign += sum(each.is_repayment for each in standing)

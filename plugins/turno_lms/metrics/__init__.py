@@ -1,0 +1,1 @@
+"""Figures of the warehouse for whoever watches the system: docs/metrics.md says what each means and what to do."""

@@ -48,6 +48,8 @@ FIXED = {
     "report_resolutions",
     "create_payment_links",
     "refresh_payment_links",
+    "cancel_payment_links",
+    "decide_held_payment",
 }
 EXPECTED = sorted(FIXED | {f"ingest__{slug}" for slug in load_lenders()})
 HEAVY = ["polars", "pandas", "dbt", "openpyxl", "sqlglot"]

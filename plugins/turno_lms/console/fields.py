@@ -43,6 +43,18 @@ def state(name: str, label: str | None = None, **options: Any) -> StringField:
     )
 
 
+def run(name: str, label: str | None = None, **options: Any) -> StringField:
+    """A DAG run as the warehouse names it (`dag/run`): a way to the run's page."""
+    return StringField(
+        name,
+        label=label,
+        filters=[Equals, StartsWith, IsEmpty],
+        list_template="fields/run.html",
+        detail_template="fields/run.html",
+        **options,
+    )
+
+
 def number(name: str, label: str | None = None, **options: Any) -> StringField:
     """A count."""
     return StringField(

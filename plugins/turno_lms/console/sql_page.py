@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import psycopg
 from psycopg import sql
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette_admin.actions import ActionSelection
@@ -36,12 +37,14 @@ class SqlPage(BaseModelView):
 
     `starts` names the DAG that each button starts: who may not start it does not see the button. A DAG of each lender
     is named by its prefix (`ingest__`), and asked about again for the row's lender.
+    `rupees_column` is what a bulk action's blast radius adds up.
     `search_columns` are compared as a whole with what is typed into the search box, so that their indexes serve.
     """
 
     dag_id: ClassVar[str]
     starts: ClassVar[Mapping[str, str]] = {}
     search_columns: ClassVar[Sequence[str]] = ()
+    rupees_column: ClassVar[str | None] = None
     explains: ClassVar[str] = ""
 
     page_size = 50
@@ -50,6 +53,7 @@ class SqlPage(BaseModelView):
     importers = []
     column_visibility = False
     list_template = "sql_list.html"
+    actions: Sequence[str] = ()
     row_actions: Sequence[str] = ["view"]
 
     @override
@@ -132,6 +136,8 @@ class SqlPage(BaseModelView):
     @override
     async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[Any]:
         """The rows of these keys."""
+        if not pks:
+            return []
         # one by one, so that PostgreSQL reads each text as the key's type and its index serves
         keys = sql.SQL(" or ").join([sql.SQL("{} = %s").format(sql.Identifier(str(self.pk_attr)))] * len(pks))
         query = sql.SQL("select * from ({}) as page where {}").format(self._query, keys)
@@ -154,6 +160,18 @@ class SqlPage(BaseModelView):
     async def handle_row_action(self, request: Request, pk: Any, name: str) -> Response | None:
         return await super().handle_row_action(request, pk, name) or _to_the_run(request)
 
+    def selection(self, request: Request) -> ActionSelection:
+        """The rows that a list's script has in mind: some keys, or all that fit the list's search and filters."""
+        asked = QueryParams(request.query_params.get("_list_query", "").lstrip("?"))
+        keys = None if request.query_params.get("all") == "1" else request.query_params.getlist("pks")
+        filters = self._parse_filter_param(request, asked)
+        return ActionSelection(self, request, keys, filters, asked.get("q") or None)
+
+    @override
+    def _additional_js_links(self, request: Request) -> Sequence[str]:
+        script = request.url_for("console:static", path="js/confirm.js")
+        return [*super()._additional_js_links(request), str(script)]
+
     def _may_press(self, request: Request, name: str) -> bool:
         return name in self.starts and user_of(request).may_start(self.starts[name])
 
@@ -170,7 +188,8 @@ class SqlPage(BaseModelView):
     @override
     def _default_sort(self) -> list[tuple[str, bool]]:
         """The newest first, where a page says nothing else."""
-        return super()._default_sort() if self.fields_default_sort else [(str(self.pk_attr), True)]
+        says_nothing = self.fields_default_sort == [self.pk_attr]  # what the library puts there by itself
+        return [(str(self.pk_attr), True)] if says_nothing else super()._default_sort()
 
     def _order(self, sorts: Sequence[tuple[str, str]]) -> sql.Composed:
         """The order asked for, then the key, so that no row is on two pages. Nulls last, unless an index serves."""
@@ -221,7 +240,7 @@ def query_of(name: str) -> sql.SQL:
     return sql.SQL(text)
 
 
-def read(query: sql.SQL | sql.Composed, values: Sequence[Any] = ()) -> list[Row]:
+def read(query: sql.SQL | sql.Composed, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
     """The rows of a query, read-only and for `_STATEMENT_SECONDS` at most."""
     with connect(application_name="turno_console") as conn:
         conn.read_only = True

@@ -25,6 +25,7 @@ CASE_ACTIONS = (
     "post as recovery",
     "excess settled",
 )
+HELD_ACTIONS = ("release", "link")
 REVERSAL_ACTIONS = ("reverse", "keep the repayment")
 
 
@@ -168,6 +169,24 @@ def decide_case() -> str:
                 cases.resolve_overpayment(conn, key, reason, run.actor)
             case _:
                 raise cases.CaseError(f"{action} is none of {', '.join(CASE_ACTIONS)}")
+    return f"{key}: {action}"
+
+
+def decide_held_payment() -> str:
+    """Say of a held payment that it is other money (release), or the same money as another (link)."""
+    from turno_lms.identity import decisions
+
+    key, action, reason, actor = (
+        _required("posting_key"),
+        _required("action"),
+        _required("reason"),
+        current_run().actor,
+    )
+    with _no_second_try(), connect() as conn:
+        if action == HELD_ACTIONS[0]:
+            decisions.release(conn, key, reason, actor)
+        else:
+            decisions.link(conn, key, _required("same_money_as"), reason, actor)
     return f"{key}: {action}"
 
 

@@ -18,7 +18,13 @@ from turno_lms.console.template_page import TemplatePage
 from turno_lms.domain.money import indian_rupees, paise_to_rupees
 from turno_lms.domain.states import Disposition
 
-REPLAY = "replay_lender_files"
+PREVIEWED = {
+    "replay_lender_files": "Replay for good, with the changes below",
+    "create_payment_links": "Make these links",
+    "post_manual_repayment": "Post this money",
+    "replay_webhooks": "Read these events again",
+}
+"""The DAGs with a dry run, and the button that starts the same for good."""
 _STATES = {
     None: "not started",
     "queued": "waits for a worker",
@@ -53,7 +59,7 @@ class Runs(TemplatePage):
             run=run,
             words=_STATES,
             airflow_url=f"{request.base_url}dags/{run.dag_id}/runs/{run.run_id}",
-            may_replay=_shows_only(run) and user_of(request).may_start(REPLAY),
+            for_good=_shows_only(run) and user_of(request).may_start(run.dag_id) and PREVIEWED[run.dag_id],
             ist_time=ist_time,
             rupees=indian_rupees,
             paise_to_rupees=paise_to_rupees,
@@ -63,17 +69,19 @@ class Runs(TemplatePage):
 
     @route("/for-good", methods=["POST"], name="run-for-good")
     async def for_good(self, request: Request) -> Response:
-        """Start the replay that the run has shown, for good."""
+        """Start what the run has only shown, for good."""
         run = await self._run(request)
         if not _shows_only(run):
-            raise HTTPException(400, "This run is no preview of a replay.")
+            raise HTTPException(400, "This run is no preview, or it has not ended well.")
+        if not user_of(request).may_start(run.dag_id):
+            raise HTTPException(403)
         try:
             conf = {**run.conf, "dry_run": False}
-            started = await run_in_threadpool(start_run, user_of(request), REPLAY, conf)
+            started = await run_in_threadpool(start_run, user_of(request), run.dag_id, conf)
         except RunRefusedError as refused:
             flash(request, str(refused), "error")
             started = run.run_id
-        return RedirectResponse(run_url(request, REPLAY, started), status_code=303)
+        return RedirectResponse(run_url(request, run.dag_id, started), status_code=303)
 
     async def _run(self, request: Request) -> RunSeen:
         dag_id, run_id = request.query_params.get("dag", ""), request.query_params.get("run", "")
@@ -86,4 +94,4 @@ class Runs(TemplatePage):
 
 
 def _shows_only(run: RunSeen) -> bool:
-    return run.dag_id == REPLAY and run.conf.get("dry_run") is not False and run.state == "success"
+    return run.dag_id in PREVIEWED and run.conf.get("dry_run") is True and run.state == "success"

@@ -12,6 +12,7 @@ from starlette_admin.base import BaseAdmin
 from typing_extensions import override
 
 from turno_lms.console.access import AccessMiddleware
+from turno_lms.console.body_limit import BodyLimitMiddleware
 from turno_lms.console.content_security import ContentSecurityMiddleware, NonceLoader, csp_nonce
 from turno_lms.console.pages import PAGES, Today
 
@@ -49,7 +50,13 @@ def create_app() -> Starlette:
     )
     for page in PAGES:
         admin.add_view(page)
-    app = Starlette(middleware=[Middleware(ContentSecurityMiddleware), Middleware(AccessMiddleware)])
+    app = Starlette(
+        middleware=[
+            Middleware(ContentSecurityMiddleware),
+            Middleware(AccessMiddleware),
+            Middleware(BodyLimitMiddleware),
+        ]
+    )
     admin.mount_to(app)
     return app
 

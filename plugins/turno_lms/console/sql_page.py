@@ -10,6 +10,8 @@ import psycopg
 from psycopg import sql
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette_admin.actions import ActionSelection
 from starlette_admin.exceptions import ActionFailed
 from starlette_admin.filters.base import BaseFilter, FilterGroup
 from starlette_admin.flash import flash
@@ -19,7 +21,7 @@ from typing_extensions import override
 from turno_lms.console.access import user_of
 from turno_lms.console.exports import SafeCsv, SafeXlsx
 from turno_lms.console.filters import Condition, condition
-from turno_lms.console.runs import RunRefusedError, start_run
+from turno_lms.console.runs import RunRefusedError, run_url, start_run
 from turno_lms.warehouse.connection import Row, connect
 
 _SQL = Path(__file__).parent / "sql"
@@ -136,16 +138,21 @@ class SqlPage(BaseModelView):
         return [SimpleNamespace(**row) for row in await self._read(request, query, [str(pk) for pk in pks])]
 
     async def start(self, request: Request, dag_id: str, conf: dict[str, Any]) -> None:
-        """Start a run of a DAG as the person who asked, and say which; ActionFailed says why not."""
+        """Start a run of a DAG as the person who asked; its button leads to the run's page. ActionFailed: why not."""
         try:
             started = await run_in_threadpool(start_run, user_of(request), dag_id, conf)
         except RunRefusedError as refused:
             raise ActionFailed(str(refused)) from None
-        flash(
-            request,
-            f"Started {dag_id}, run {started}. See it under Dags, or come back here in a moment.",
-            "success",
-        )
+        flash(request, f"Started {dag_id}, run {started}.", "success")
+        request.state.started_url = run_url(request, dag_id, started)
+
+    @override
+    async def handle_action(self, request: Request, selection: ActionSelection, name: str) -> Response | None:
+        return await super().handle_action(request, selection, name) or _to_the_run(request)
+
+    @override
+    async def handle_row_action(self, request: Request, pk: Any, name: str) -> Response | None:
+        return await super().handle_row_action(request, pk, name) or _to_the_run(request)
 
     def _may_press(self, request: Request, name: str) -> bool:
         return name in self.starts and user_of(request).may_start(self.starts[name])
@@ -201,6 +208,11 @@ class SqlPage(BaseModelView):
         except (psycopg.errors.InvalidTextRepresentation, psycopg.errors.InvalidDatetimeFormat) as unread:
             flash(request, f"The filter does not fit the column: {unread.diag.message_primary}", "warning")
         return []
+
+
+def _to_the_run(request: Request) -> Response | None:
+    started_url = getattr(request.state, "started_url", None)
+    return JSONResponse({"redirect": started_url}) if started_url else None
 
 
 def query_of(name: str) -> sql.SQL:

@@ -11,6 +11,7 @@ from turno_lms.console.pages.payment_links import PaymentLinks
 from turno_lms.console.pages.payments import Payments
 from turno_lms.console.pages.posting import Posted, Queue, Switches
 from turno_lms.console.pages.resolutions import Resolutions
+from turno_lms.console.pages.runs import Runs
 from turno_lms.console.pages.today import Today
 from turno_lms.console.pages.webhooks import DeadLetters, Webhooks
 
@@ -25,6 +26,7 @@ PAGES: list[BaseView] = [
     PaymentLinks(),
     Resolutions(),
     DropDown("Audit", [Approvals(), FineractCalls()], icon="fa fa-clipboard-check", always_open=False),
+    Runs(),
 ]
 
 __all__ = ["PAGES", "Today"]

@@ -14,6 +14,7 @@ from typing_extensions import override
 from turno_lms.console.access import AccessMiddleware
 from turno_lms.console.body_limit import BodyLimitMiddleware
 from turno_lms.console.content_security import ContentSecurityMiddleware, NonceLoader, csp_nonce
+from turno_lms.console.fields import FILTERS
 from turno_lms.console.pages import PAGES, Today
 
 _HERE = Path(__file__).parent
@@ -35,6 +36,7 @@ class ConsoleAdmin(BaseAdmin):
         if isinstance(env.loader, ChoiceLoader):
             env.loader.loaders = [NonceLoader(loader) for loader in env.loader.loaders]
         env.globals["csp_nonce"] = csp_nonce
+        env.filters |= FILTERS
 
 
 def create_app() -> Starlette:

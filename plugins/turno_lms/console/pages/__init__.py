@@ -10,13 +10,19 @@ from turno_lms.console.pages.los import Submissions
 from turno_lms.console.pages.payment_links import PaymentLinks
 from turno_lms.console.pages.payments import Payments
 from turno_lms.console.pages.posting import Posted, Queue, Switches
+from turno_lms.console.pages.previews import Previews
 from turno_lms.console.pages.resolutions import Resolutions
 from turno_lms.console.pages.runs import Runs
 from turno_lms.console.pages.today import Today
 from turno_lms.console.pages.webhooks import DeadLetters, Webhooks
 
 PAGES: list[BaseView] = [
-    DropDown("Files", [Files(), RejectedRows(), Mandates()], icon="fa fa-file-import", always_open=False),
+    DropDown(
+        "Files",
+        [Files(), RejectedRows(), Mandates(), Previews()],
+        icon="fa fa-file-import",
+        always_open=False,
+    ),
     Loans(),
     Payments(),
     DropDown("Posting", [Queue(), Posted(), Switches()], icon="fa fa-paper-plane", always_open=False),

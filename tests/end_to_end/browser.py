@@ -62,14 +62,23 @@ class Visitor:
         self.page.fill("input[name=password]", password)
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(lambda address: "/auth/" not in address)
-        self.page.wait_for_load_state("networkidle")
         self.complaints.clear()
 
     def open(self, path: str = "") -> Page:
         """Open a page of the console: `files/list`, or nothing for Today."""
         self.page.goto(CONSOLE + path)
-        self.page.wait_for_load_state("networkidle")
         return self.page
+
+    def menu(self) -> list[str]:
+        """The addresses of the console's pages, as its menu has them: from `CONSOLE` on."""
+        links = self.open().locator("aside a[href]").evaluate_all("found => found.map(link => link.pathname)")
+        return list(dict.fromkeys(link.removeprefix(CONSOLE) for link in links if link.startswith(CONSOLE)))
+
+    def told(self) -> list[str]:
+        """The complaints since the last call."""
+        found = [*self.complaints]
+        self.complaints.clear()
+        return found
 
     def screenshot(self, name: str) -> Path:
         """Keep a picture of the whole page; returns its file."""

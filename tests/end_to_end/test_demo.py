@@ -1,4 +1,4 @@
-"""`turno demo --once`, for real: its own stack on its own ports, the real scheduler, and the hand-counted figures."""
+"""`turno demo`, for real: its own stack on its own ports, the real scheduler, the hand-counted figures, and its console."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local_stack.sample_data import expected
-from tests.end_to_end.conftest import Finished, new_demo
+from tests.end_to_end.conftest import Finished, LogIn, new_demo
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1700)]
 
@@ -100,3 +100,21 @@ def test_a_killed_scheduler_and_a_killed_fineract_lead_to_the_same_end_state(tmp
     )
 
     assert_expected_end_state(finished)
+
+
+def test_every_page_of_the_console_loads_with_the_demos_data_and_without_a_complaint(log_in: LogIn) -> None:
+    visitor = log_in("operator")
+    complaints, with_rows = {}, set()
+    for path in visitor.menu():
+        page = visitor.open(path)
+        name = path.partition("/")[0] or "today"
+        visitor.screenshot(name)
+        complaints[name] = visitor.told()
+        if page.locator("tbody tr.row-clickable").count():
+            with_rows.add(name)
+    assert {name: told for name, told in complaints.items() if told} == {}
+    assert len(complaints) >= 17
+    assert with_rows >= {
+        "files", "rejected-rows", "umrn", "loans", "payments", "posted", "exceptions", "webhooks", "payment-links",
+        "fineract-calls",
+    }  # fmt: skip

@@ -20,7 +20,7 @@ from typing_extensions import override
 from turno_lms.console.access import AccessMiddleware, user_of
 from turno_lms.console.body_limit import BodyLimitMiddleware
 from turno_lms.console.content_security import ContentSecurityMiddleware, NonceLoader, csp_nonce
-from turno_lms.console.forms import shown_rupees
+from turno_lms.console.fields import FILTERS
 from turno_lms.console.pages import PAGES, Today
 from turno_lms.console.radius import radius_of
 from turno_lms.console.same_site import SameSiteMiddleware
@@ -85,7 +85,7 @@ class ConsoleAdmin(BaseAdmin):
         if isinstance(env.loader, ChoiceLoader):
             env.loader.loaders = [NonceLoader(loader) for loader in env.loader.loaders]
         env.globals["csp_nonce"] = csp_nonce
-        env.filters["rupees"] = shown_rupees
+        env.filters |= FILTERS
 
 
 def create_app() -> Starlette:

@@ -76,9 +76,8 @@ def _results(session: "Session", dag_id: str, run_id: str) -> dict[tuple[str, in
     return {(one.task_id, one.map_index): XComModel.deserialize_value(one) for one in found}
 
 
-def _order(task: "TaskInstance") -> tuple[bool, float, int]:
-    began = task.start_date.timestamp() if task.start_date else 0.0
-    return task.start_date is None, began, task.map_index
+def _order(task: "TaskInstance") -> tuple[bool, str, int]:
+    return task.start_date is None, str(task.start_date), task.map_index
 
 
 def _task_seen(task: "TaskInstance", result: Any) -> TaskSeen:

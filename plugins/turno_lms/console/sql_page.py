@@ -188,7 +188,7 @@ class SqlPage(BaseModelView):
     @override
     def _default_sort(self) -> list[tuple[str, bool]]:
         """The newest first, where a page says nothing else."""
-        says_nothing = self.fields_default_sort == [self.pk_attr]  # what the library puts there by itself
+        says_nothing = self.fields_default_sort == [self.pk_attr]  # what the library makes of nothing
         return [(str(self.pk_attr), True)] if says_nothing else super()._default_sort()
 
     def _order(self, sorts: Sequence[tuple[str, str]]) -> sql.Composed:
@@ -202,13 +202,15 @@ class SqlPage(BaseModelView):
         ]
         return sql.SQL(", ").join([*parts, sql.SQL("{} desc").format(sql.Identifier(str(self.pk_attr)))])
 
+    def _search(self, typed: str) -> Condition:
+        """What the search box asks for."""
+        asked = [sql.SQL("{} = %s").format(sql.Identifier(column)) for column in self.search_columns]
+        return sql.SQL("({})").format(sql.SQL(" or ").join(asked)), [typed] * len(self.search_columns)
+
     def _where(self, q: str | None, filters: FilterGroup | None) -> Condition:
         parts = [condition(filters, self._filters)] if filters and not filters.is_empty() else []
         if q and self.search_columns:
-            asked = [sql.SQL("{} = %s").format(sql.Identifier(column)) for column in self.search_columns]
-            parts.append(
-                (sql.SQL("({})").format(sql.SQL(" or ").join(asked)), [q.strip()] * len(self.search_columns))
-            )
+            parts.append(self._search(q.strip()))
         if not parts:
             return sql.SQL("true"), []
         return sql.SQL(" and ").join([part for part, _ in parts]), [

@@ -11,13 +11,19 @@ from turno_lms.console.pages.los import Submissions
 from turno_lms.console.pages.payment_links import PaymentLinks
 from turno_lms.console.pages.payments import Payments
 from turno_lms.console.pages.posting import Held, Parked, Posted, Queue, Switches
+from turno_lms.console.pages.previews import Previews
 from turno_lms.console.pages.resolutions import ResolutionReport, Resolutions
 from turno_lms.console.pages.runs import Runs
 from turno_lms.console.pages.today import Today
 from turno_lms.console.pages.webhooks import DeadLetters, Replays, Webhooks
 
 PAGES: list[BaseView] = [
-    DropDown("Files", [Files(), RejectedRows(), Mandates()], icon="fa fa-file-import", always_open=False),
+    DropDown(
+        "Files",
+        [Files(), RejectedRows(), Mandates(), Previews()],
+        icon="fa fa-file-import",
+        always_open=False,
+    ),
     Loans(),
     Payments(),
     DropDown(

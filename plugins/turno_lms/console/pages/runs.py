@@ -1,7 +1,5 @@
 """What a button started: how far its run is, what it came to, and what may be done next."""
 
-from decimal import Decimal
-
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -11,11 +9,9 @@ from starlette_admin.flash import flash
 from typing_extensions import override
 
 from turno_lms.console.access import user_of
-from turno_lms.console.fields import ist_time
 from turno_lms.console.progress import RunSeen, run_seen
 from turno_lms.console.runs import RunRefusedError, run_url, start_run
 from turno_lms.console.template_page import TemplatePage
-from turno_lms.domain.money import indian_rupees, paise_to_rupees
 from turno_lms.domain.states import Disposition
 
 PREVIEWED = {
@@ -60,10 +56,6 @@ class Runs(TemplatePage):
             words=_STATES,
             airflow_url=f"{request.base_url}dags/{run.dag_id}/runs/{run.run_id}",
             for_good=_shows_only(run) and user_of(request).may_start(run.dag_id) and PREVIEWED[run.dag_id],
-            ist_time=ist_time,
-            rupees=indian_rupees,
-            paise_to_rupees=paise_to_rupees,
-            rupees_of=lambda text: indian_rupees(Decimal(text)),
             dispositions=[str(disposition) for disposition in Disposition],
         )
 

@@ -2,7 +2,7 @@
 ### Run one raw call of Fineract's API
 
 For what no form here does. A read (GET) is answered at once; a write (POST, PUT) is shown to another person under
-Required Actions, stored as data (`record_approval`), and sent once under the loan's lease. Deleting, and whatever
+Required Actions, stored as data (`record_decision`), and sent once under the loan's lease. Deleting, and whatever
 moves money, is refused: that has its own forms. Every call is in `raw.raw_fineract_api_log` under the purpose
 `raw_call`; personal data is masked there and in what the task returns.
 
@@ -11,15 +11,15 @@ moves money, is refused: that has its own forms. Every call is in `raw.raw_finer
 **Run again:** trigger it anew; an approval is good for one call.
 
 **Run twice:** a read reads again. A write that was sent is not sent again: `send` says so. Marking `approve` or
-`record_approval` as success approves nothing, because `send` reads the approval itself.
+`record_decision` as success approves nothing, because `send` reads the approval itself.
 """
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, TriggerRule, task
 
-from turno_lms.orchestration import los_operations, repayments
+from turno_lms.orchestration import answers, los_operations, repayments
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, START, Pool, Tag, default_args
 
 with DAG(
@@ -28,7 +28,7 @@ with DAG(
     schedule=None,
     start_date=START,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=20,
     rerun_with_latest_version=True,
     default_args=default_args(),
     params={
@@ -55,9 +55,9 @@ with DAG(
         """A write is approved by a second person."""
         return "approve" if prepared["approval_id"] else "send"
 
-    @task
-    def record_approval(prepared: dict[str, Any], answer: Any) -> str:
-        """Store who approved; the requester may not."""
+    @task.short_circuit
+    def record_decision(prepared: dict[str, Any], answer: Any) -> bool:
+        """Store who answered, and what; the requester may not. Without an approval it ends here."""
         return repayments.record_answer(prepared["approval_id"], answer)
 
     @task(pool=Pool.FINERACT_WRITE, trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -67,13 +67,15 @@ with DAG(
 
     prepared = check_call()
     path = choose_path(prepared)
-    approve = ApprovalOperator(
+    approve = HITLOperator(
         task_id="approve",
         subject="Send a raw call to Fineract, asked for by {{ ti.xcom_pull('check_call')['requested_by'] }}?",
         body="{{ ti.xcom_pull('check_call')['shown'] }}",
+        options=[answers.APPROVE, answers.REJECT],
+        defaults=[answers.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )
     sent = send(prepared)
     path >> [approve, sent]
-    approve >> record_approval(prepared, approve.output) >> sent
+    approve >> record_decision(prepared, approve.output) >> sent

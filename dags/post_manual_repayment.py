@@ -3,7 +3,7 @@
 
 The form takes one repayment or a CSV of them. They are checked against Fineract's loans and shown with their
 effect (`check_entries`: see its log and return value); above the limit of one person another one approves them
-under Required Actions (`approve`), which is stored as data (`record_approval`); then they are landed in RAW
+under Required Actions (`approve`), which is stored as data (`record_decision`); then they are landed in RAW
 (`land_entries`) and go the way of every payment: `build_warehouse`, identity, `post_repayments`.
 
 A payment of the same loan and amount within days holds the entry, or is held by it, until `turno payments
@@ -14,16 +14,16 @@ release` says that it is other money or `turno payments link` that it is the sam
 **Run again:** clear a failed task. A refused form is filled in anew: a run's entries never change.
 
 **Run twice:** the same run lands nothing again. The same entries in another run are probable duplicates and
-refused unless confirmed. Marking `approve` or `record_approval` as success approves nothing, because
+refused unless confirmed. Marking `approve` or `record_decision` as success approves nothing, because
 `land_entries` and the claim read the approval itself.
 """
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, TriggerRule, task
 
-from turno_lms.orchestration import repayments
+from turno_lms.orchestration import answers, repayments
 from turno_lms.orchestration.assets import MANUAL_REPAYMENTS_ENTERED
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, START, Pool, Tag, default_args
 
@@ -36,7 +36,7 @@ with DAG(
     schedule=None,
     start_date=START,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=20,
     rerun_with_latest_version=True,
     default_args=default_args(),
     params={
@@ -56,6 +56,7 @@ with DAG(
             title="Several, as CSV",
             description="Instead of the fields above. Heading: lender,loan_id,amount,date,mode,reference,note",
         ),
+        "dry_run": Param(False, type="boolean", title="Only show what it would do"),
         "duplicates_confirmed": Param(False, type="boolean", title="Probable duplicates are other money"),
         "excess_confirmed": Param(False, type="boolean", title="Money beyond the outstanding is meant"),
     },
@@ -68,13 +69,15 @@ with DAG(
         return repayments.check_manual_entries()
 
     @task.branch
-    def choose_path(request: dict[str, Any]) -> str:
-        """Above the limit a second person approves."""
+    def choose_path(request: dict[str, Any]) -> str | None:
+        """Above the limit a second person approves; a dry run ends here."""
+        if request["dry_run"]:
+            return None
         return "approve" if request["needs_approval"] else "land_entries"
 
-    @task
-    def record_approval(request: dict[str, Any], answer: Any) -> str:
-        """Store who approved; the requester may not."""
+    @task.short_circuit
+    def record_decision(request: dict[str, Any], answer: Any) -> bool:
+        """Store who answered, and what; the requester may not. Without an approval it ends here."""
         return repayments.record_answer(request["approval_id"], answer)
 
     @task(outlets=[MANUAL_REPAYMENTS_ENTERED], trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
@@ -84,14 +87,16 @@ with DAG(
 
     request = check_entries()
     path = choose_path(request)
-    approve = ApprovalOperator(
+    approve = HITLOperator(
         task_id="approve",
         subject="Post {{ ti.xcom_pull('check_entries')['rupees'] }} rupees by hand, asked for by "
         "{{ ti.xcom_pull('check_entries')['requested_by'] }}?",
         body="{{ ti.xcom_pull('check_entries')['preview'] }}",
+        options=[answers.APPROVE, answers.REJECT],
+        defaults=[answers.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )
     landed = land_entries(request)
     path >> [approve, landed]
-    approve >> record_approval(request, approve.output) >> landed
+    approve >> record_decision(request, approve.output) >> landed

@@ -18,7 +18,7 @@ twice.
 
 from typing import Any
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param, get_current_context, task
 
 from turno_lms.orchestration.assets import GATEWAY_EVENTS_LANDED
 from turno_lms.orchestration.defaults import LONG, START, Tag, default_args
@@ -43,9 +43,11 @@ with DAG(
     rerun_with_latest_version=True,
     default_args=default_args(),
     params={
+        "dry_run": Param(False, type="boolean", title="Only count what it would read again"),
         "reason": Param("", type="string", title="Reason", minLength=1),
         "gateway": Param(None, type=["null", "string"], enum=[None, "razorpay", "cashfree"], title="Gateway"),
         **{name: Param(None, type=["null", "string"], title=title) for name, title in TEXT.items()},
+        "event_keys": Param([], type="array", items={"type": "string"}, title="Event keys, several"),
         **{
             name: Param(None, type=["null", "string"], format="date-time", title=title)
             for name, title in MOMENTS.items()
@@ -57,15 +59,18 @@ with DAG(
 
     @task(outlets=[GATEWAY_EVENTS_LANDED], execution_timeout=LONG)
     def replay_selection() -> dict[str, Any]:
-        """Mark the events of the form's selection to be read again, and try its dead letters."""
-        from turno_lms.gateways.replay import Selection, replay
+        """Mark the events of the form's selection to be read again, and try its dead letters. A dry run counts them."""
+        from turno_lms.gateways.replay import Selection, count_selected, replay
         from turno_lms.warehouse.connection import connect
 
+        keys = get_current_context()["params"]["event_keys"]
         texts = {name: text_param(name) for name in ("gateway", *TEXT)}
         moments = {name: moment_param(name) for name in MOMENTS}
         flags = {name: flag_param(name) for name in FLAGS}
         with connect() as conn:
-            selection = Selection(**texts, **moments, **flags)
+            selection = Selection(event_keys=keys, **texts, **moments, **flags)
+            if flag_param("dry_run"):
+                return count_selected(conn, selection)
             return replay(conn, selection, text_param("reason") or "", current_run()).to_dict()
 
     replay_selection()

@@ -23,7 +23,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import resolutions
+from turno_lms.orchestration import answers, resolutions
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
 
 EMPTY: Any = {"type": ["null", "string"]}
@@ -72,13 +72,13 @@ with DAG(
         return resolutions.accept_settlement(asked["ref"])
 
     asked = quote()
-    approve = HITLOperator(  # not an ApprovalOperator: that one forgets who rejected
+    approve = HITLOperator(
         task_id="approve",
         subject="Settle a loan for {{ ti.xcom_pull('quote')['rupees'] }} rupees (band "
         "{{ ti.xcom_pull('quote')['band'] }}), asked for by {{ ti.xcom_pull('quote')['requested_by'] }}?",
         body="{{ ti.xcom_pull('quote')['preview'] }}",
-        options=[resolutions.APPROVE, resolutions.REJECT],
-        defaults=[resolutions.REJECT],
+        options=[answers.APPROVE, answers.REJECT],
+        defaults=[answers.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )

@@ -18,7 +18,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import resolutions
+from turno_lms.orchestration import answers, resolutions
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
 
 with DAG(
@@ -53,12 +53,12 @@ with DAG(
         return resolutions.undo_write_off(asked["ref"])
 
     asked = ask()
-    approve = HITLOperator(  # not an ApprovalOperator: that one forgets who rejected
+    approve = HITLOperator(
         task_id="approve",
         subject="Take the write-off of loan {{ ti.xcom_pull('ask')['loan_id'] }} back?",
         body="{{ ti.xcom_pull('ask')['preview'] }}",
-        options=[resolutions.APPROVE, resolutions.REJECT],
-        defaults=[resolutions.REJECT],
+        options=[answers.APPROVE, answers.REJECT],
+        defaults=[answers.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )

@@ -17,10 +17,10 @@ as success approves nothing: `execute` reads the approval itself.
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import exceptions, repayments
+from turno_lms.orchestration import answers, exceptions, repayments
 from turno_lms.orchestration.assets import TRANSACTIONS_RECONCILED
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, START, Tag, default_args
 
@@ -33,7 +33,7 @@ with DAG(
     schedule=None,
     start_date=START,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=20,
     rerun_with_latest_version=True,
     default_args=default_args(),
     params={
@@ -60,9 +60,9 @@ with DAG(
         """A match needs a second person."""
         return "approve" if "approval_id" in done else "announce"
 
-    @task
-    def record_approval(done: dict[str, Any], answer: Any) -> str:
-        """Store who approved; the requester may not."""
+    @task.short_circuit
+    def record_decision(done: dict[str, Any], answer: Any) -> bool:
+        """Store who answered, and what; the requester may not. Without an approval it ends here."""
         return repayments.record_answer(done["approval_id"], answer)
 
     @task(outlets=[TRANSACTIONS_RECONCILED])
@@ -77,13 +77,15 @@ with DAG(
 
     done = act()
     path = choose_path(done)
-    approve = ApprovalOperator(
+    approve = HITLOperator(
         task_id="approve",
         subject="{{ ti.xcom_pull('act')['action'] }} records, asked for by "
         "{{ ti.xcom_pull('act')['requested_by'] }}?",
         body="{{ ti.xcom_pull('act')['preview'] }}",
+        options=[answers.APPROVE, answers.REJECT],
+        defaults=[answers.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )
     path >> [approve, announce(done)]
-    approve >> record_approval(done, approve.output) >> execute(done)
+    approve >> record_decision(done, approve.output) >> execute(done)

@@ -19,7 +19,7 @@ from typing import Any
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import resolutions
+from turno_lms.orchestration import answers, resolutions
 from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
 
 EMPTY: Any = {"type": ["null", "string"]}
@@ -67,13 +67,13 @@ with DAG(
         return resolutions.write_off(asked["request_key"])
 
     asked = check()
-    approve = HITLOperator(  # not an ApprovalOperator: that one forgets who rejected
+    approve = HITLOperator(
         task_id="approve",
         subject="Write off {{ ti.xcom_pull('check')['rupees'] }} rupees of {{ ti.xcom_pull('check')['loans'] }} loans "
         "(band {{ ti.xcom_pull('check')['band'] }}), asked for by {{ ti.xcom_pull('check')['requested_by'] }}?",
         body="{{ ti.xcom_pull('check')['preview'] }}",
-        options=[resolutions.APPROVE, resolutions.REJECT],
-        defaults=[resolutions.REJECT],
+        options=[answers.APPROVE, answers.REJECT],
+        defaults=[answers.REJECT],
         response_timeout=APPROVAL_WAIT,
         execution_timeout=None,
     )

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 SignIn = Callable[[str | None], TestClient]
+STRANGER = "stranger"
+"""Somebody who can log in to Airflow and has no right to anything."""
 
 _ROWS = """
 insert into raw.raw_s3_file_processing_log (
@@ -84,7 +86,7 @@ def rows(project: DbtProject, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sign_in(airflow_app: "FastAPI", rows: None) -> SignIn:
-    """A browser of nobody (None) or of a user with a role of Airflow: viewer, user, op, admin."""
+    """A browser of nobody (None) or of a user with a role of Airflow: stranger, viewer, user, op, admin."""
 
     def browser(role: str | None) -> TestClient:
         client = TestClient(airflow_app, base_url="http://airflow.test", follow_redirects=True)
@@ -100,7 +102,9 @@ def _token(role: str) -> str:
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     manager: Any = get_auth_manager()
-    token: str = manager.generate_jwt(SimpleAuthManagerUser(username=f"{role}-person", role=role.upper()))
+    token: str = manager.generate_jwt(
+        SimpleAuthManagerUser(username=f"{role}-person", role=None if role == STRANGER else role.upper())
+    )
     return token
 
 

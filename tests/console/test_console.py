@@ -278,4 +278,8 @@ def test_the_life_of_a_rupee_is_told_in_order(sign_in: "SignIn") -> None:
 def test_airflows_menu_leads_to_the_console(sign_in: "SignIn") -> None:
     plugins = sign_in("viewer").get("/api/v2/plugins").json()["plugins"]
     (ours,) = [plugin for plugin in plugins if plugin["name"] == "turno_lms"]
-    assert [view["href"] for view in ours["external_views"]] == ["turno/"]
+    assert {(view["destination"], view["href"]) for view in ours["external_views"]} == {
+        ("nav", "turno/"),
+        ("dag", "turno/dag?dag={DAG_ID}"),
+        ("dag_run", "turno/run?dag={DAG_ID}&run={RUN_ID}"),
+    }

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -102,6 +103,7 @@ class Finished:
 
 _EMPTY_FORMS: dict[str, dict[str, Any]] = {}
 RunDag = Callable[..., Finished]
+Answer = Callable[[str | None, str], None]
 
 
 @pytest.fixture
@@ -160,3 +162,20 @@ def connections(
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> Answer:
+    """What the page of Required Actions would bring: who answered the approval task, and what."""
+    from airflow.providers.standard.operators.hitl import HITLOperator
+
+    def answer(person: str | None, option: str) -> None:
+        event = {
+            "chosen_options": [option], "params_input": {}, "responded_at": datetime.now(UTC),
+            "responded_by_user": {"id": person, "name": person} if person else None,
+        }  # fmt: skip
+        monkeypatch.setattr(
+            HITLOperator, "execute", lambda self, context: self.execute_complete(context, event)
+        )
+
+    return answer

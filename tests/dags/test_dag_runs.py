@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.dags.conftest import RunDag
+from tests.dags.conftest import Answer, RunDag
 from tests.fineract.loan_book import make_loans, standin_client
 from tests.posting.payments import JANUARY_5, add_payment, create_transaction_table, pending, processed
 from turno_lms.approvals import approvals
@@ -309,11 +309,9 @@ def test_a_form_with_faults_lands_nothing(run_dag: RunDag, manual: WarehouseConn
 
 def test_marking_the_approval_as_success_lands_nothing(run_dag: RunDag, manual: WarehouseConnection) -> None:
     large = {**FORM, "amount": "25000.01"}
-    for marked in ("approve", "approve|record_approval"):
+    for marked, landed in (("approve", "skipped"), ("approve|record_decision", "failed")):
         run = run_dag("post_manual_repayment", **large, marked_as_success=marked)
-        assert run.tasks["approve"] == "success"
-        assert run.state == "failed"
-        assert run.tasks["land_entries"] in {"failed", "upstream_failed"}
+        assert (run.tasks["approve"], run.tasks["land_entries"]) == ("success", landed)
     assert manual.execute("select count(*) as n from raw.raw_manual_repayment").fetchone() == {"n": 0}
     manual.commit()
 
@@ -335,7 +333,7 @@ def test_what_the_approval_task_returns_names_the_person_who_answered(
         "responded_by_user": {"id": "7", "name": "meera"},
     }  # fmt: skip
     answer = dag_bag.dags["post_manual_repayment"].get_task("approve").execute_complete({}, event)
-    assert repayments.record_answer(asked.approval_id, answer) == "approved"
+    assert repayments.record_answer(asked.approval_id, answer)
     row = manual.execute("select requested_by, decided_by from core.core_approval").fetchone()
     assert row == {"requested_by": "asha", "decided_by": "meera"}
 
@@ -359,10 +357,41 @@ def test_only_another_persons_answer_is_stored_as_an_approval(
         user = {"id": name, "name": name} if name else None
         return {"chosen_options": [option], "params_input": {}, "responded_by_user": user}
 
-    for refused in (None, answered_by(None), answered_by("asha")):  # a task marked as success has no answer
-        with pytest.raises(AirflowFailException, match="no approval|another person"):
-            repayments.record_answer(asked.approval_id, refused)
-    assert repayments.record_answer(asked.approval_id, answered_by("meera")) == "approved"
+    for nobody in (None, answered_by(None)):  # a task marked as success has no answer
+        assert not repayments.record_answer(asked.approval_id, nobody)
+    with pytest.raises(AirflowFailException, match="another person"):
+        repayments.record_answer(asked.approval_id, answered_by("asha"))
+    assert repayments.record_answer(asked.approval_id, answered_by("meera"))
+
+
+def test_who_rejects_a_manual_repayment_is_on_record_and_nothing_lands(
+    run_dag: RunDag, manual: WarehouseConnection, answered: Answer
+) -> None:
+    answered("meera", "Reject")
+    run = run_dag("post_manual_repayment", **{**FORM, "amount": "25000.01"})
+    assert (run.tasks["record_decision"], run.tasks["land_entries"]) == ("success", "skipped")
+    decided = manual.execute("select state, decided_by, requested_by from core.core_approval").fetchall()
+    assert decided == [{"state": "rejected", "decided_by": "meera", "requested_by": "dag_test"}]
+    assert manual.execute("select count(*) as n from raw.raw_manual_repayment").fetchone() == {"n": 0}
+    manual.commit()
+
+    answered("meera", "Approve")
+    run = run_dag("post_manual_repayment", **{**FORM, "amount": "25000.01"})
+    assert (run.state, run.tasks["land_entries"]) == ("success", "success")
+    assert manual.execute("select amount from raw.raw_manual_repayment").fetchall() == [
+        {"amount": "25000.01"}
+    ]
+    manual.commit()
+
+
+def test_a_preview_of_a_manual_repayment_shows_its_faults_and_stores_nothing(
+    run_dag: RunDag, manual: WarehouseConnection
+) -> None:
+    run = run_dag("post_manual_repayment", **{**FORM, "amount": "900000.00"}, dry_run=True)
+    assert (run.state, run.tasks["approve"], run.tasks["land_entries"]) == ("success", "skipped", "skipped")
+    stored = "select (select count(*) from raw.raw_manual_repayment) + (select count(*) from core.core_approval) as n"
+    assert manual.execute(stored).fetchone() == {"n": 0}
+    manual.commit()
 
 
 def test_the_switch_and_a_case_are_set_by_their_forms(run_dag: RunDag, manual: WarehouseConnection) -> None:

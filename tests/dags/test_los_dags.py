@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.dags.conftest import RunDag
+from tests.dags.conftest import Answer, RunDag
 from tests.fineract.loan_book import standin_client
 from tests.los.fineract_book import PRODUCT, approval_of, client_of, disbursal_of, loan_of
 from turno_lms.warehouse.connection import WarehouseConnection
@@ -38,7 +38,7 @@ def states(conn: WarehouseConnection) -> dict[str, int]:
 
 
 def test_loans_from_files_then_the_same_again_then_a_bad_file_and_the_form(
-    run_dag: RunDag, products: str, s3: Any, warehouse: WarehouseConnection
+    run_dag: RunDag, products: str, s3: Any, warehouse: WarehouseConnection, answered: Answer
 ) -> None:
     for operation, made in FOLDERS.items():
         put(s3, operation, made(1), made(2))
@@ -76,9 +76,26 @@ def test_loans_from_files_then_the_same_again_then_a_bad_file_and_the_form(
     assert (read.state, read.tasks["approve"], read.tasks["send"]) == ("success", "skipped", "success")
     forced = run_dag(
         "call_fineract", method="PUT", path="/clients/external-id/CL1", body='{"fullname": "X"}', reason="test",
-        marked_as_success="approve|record_approval",
+        marked_as_success="approve|record_decision",
     )  # fmt: skip
     assert forced.state == "failed", "a task marked as success approves nothing"
+
+    answered("meera", "Reject")
+    write = {
+        "method": "PUT",
+        "path": "/clients/external-id/CL1",
+        "body": '{"fullname": "X"}',
+        "reason": "test",
+    }
+    rejected = run_dag("call_fineract", **write)
+    assert (rejected.state, rejected.tasks["send"]) == ("success", "skipped")
+    decided = warehouse.execute(
+        "select state, decided_by from core.core_approval order by approval_id desc limit 1"
+    ).fetchone()
+    warehouse.commit()
+    assert decided == {"state": "rejected", "decided_by": "meera"}
+    answered("meera", "Approve")
+    assert run_dag("call_fineract", **write).tasks["send"] == "success"
 
 
 def test_a_held_row_is_released_by_form_and_the_loan_master_is_checked(

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from tests.dags.conftest import RunDag
+from tests.dags.conftest import Answer, RunDag
 from turno_lms.approvals import approvals
 from turno_lms.warehouse.connection import WarehouseConnection
 
@@ -58,8 +58,15 @@ def test_an_exception_goes_from_open_to_closed_by_form(
     assert second
 
 
-def test_a_match_by_form_needs_the_approval_itself(run_dag: RunDag, warehouse: WarehouseConnection) -> None:
-    """Marking the approval as success approves nothing; the one that a second person gave is read and used."""
+MATCH: dict[str, Any] = {
+    "action": "match",
+    "records": ["file:gb:nach:N1", "razorpay:pay_1"],
+    "reason": "the bank's letter",
+}
+
+
+def add_two_sides(warehouse: WarehouseConnection) -> None:
+    """What MATCH names: the same 100 rupees in a file and at a gateway."""
     for reference, channel in (("file:gb:nach:N1", "file:nach"), ("razorpay:pay_1", "razorpay")):
         warehouse.execute(
             "insert into core.core_payment_identity (native_reference, posting_key, source_key, occurrence, lender,"
@@ -68,10 +75,12 @@ def test_a_match_by_form_needs_the_approval_itself(run_dag: RunDag, warehouse: W
             (reference, reference, channel, channel != "razorpay"),
         )
     warehouse.commit()
-    form: dict[str, Any] = {
-        "action": "match", "records": ["file:gb:nach:N1", "razorpay:pay_1"], "reason": "the bank's letter",
-    }  # fmt: skip
-    run = run_dag("work_recon_exceptions", marked_as_success="approve|record_approval", **form)
+
+
+def test_a_match_by_form_needs_the_approval_itself(run_dag: RunDag, warehouse: WarehouseConnection) -> None:
+    """Marking the approval as success approves nothing; the one that a second person gave is read and used."""
+    add_two_sides(warehouse)
+    run = run_dag("work_recon_exceptions", marked_as_success="approve|record_decision", **MATCH)
     assert run.tasks["execute"] == "failed"
     count = "select count(*) as members from core.core_recon_match"
     assert warehouse.execute(count).fetchone() == {"members": 0}
@@ -82,6 +91,28 @@ def test_a_match_by_form_needs_the_approval_itself(run_dag: RunDag, warehouse: W
     from turno_lms.reconciliation import by_hand
 
     by_hand.execute(warehouse, asked["approval_id"], RunContext("work_recon_exceptions", "r", actor="meera"))
+    assert warehouse.execute(count).fetchone() == {"members": 2}
+    warehouse.commit()
+
+
+def test_a_rejected_match_is_on_record_and_matches_nothing(
+    run_dag: RunDag, warehouse: WarehouseConnection, answered: Answer
+) -> None:
+    add_two_sides(warehouse)
+    answered("dag_test", "Approve")  # who asked for it
+    assert run_dag("work_recon_exceptions", **MATCH).tasks["record_decision"] == "failed"
+    answered("meera", "Reject")
+    rejected = run_dag("work_recon_exceptions", **MATCH)
+    assert (rejected.state, rejected.tasks["execute"]) == ("success", "skipped")
+    decided = warehouse.execute(
+        "select state, decided_by from core.core_approval order by approval_id"
+    ).fetchall()
+    assert [tuple(row.values()) for row in decided] == [("requested", None), ("rejected", "meera")]
+    count = "select count(*) as members from core.core_recon_match"
+    assert warehouse.execute(count).fetchone() == {"members": 0}
+    warehouse.commit()
+    answered("meera", "Approve")
+    assert run_dag("work_recon_exceptions", **MATCH).state == "success"
     assert warehouse.execute(count).fetchone() == {"members": 2}
     warehouse.commit()
 

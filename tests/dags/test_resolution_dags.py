@@ -3,14 +3,12 @@
 The requester is `dag_test`, the user of these runs. Loans owe 136,000 (100,000 flat at 18 % over 24 months).
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.dags.conftest import RunDag
+from tests.dags.conftest import Answer, RunDag
 from tests.fineract.loan_book import make_loans, standin_client
 from tests.posting.payments import add_payment, create_transaction_table, processed
 from turno_lms.fineract.client import FineractClient
@@ -25,7 +23,6 @@ FORM = {
     "lender": "gb", "loan_id": LOAN, "amount": "120000.00", "waive": ["penalties", "fees", "interest"],
     "reason": "illness", "evidence": "mail of 8 June",
 }  # fmt: skip
-Answer = Callable[[str | None, str], None]
 
 
 @pytest.fixture
@@ -41,23 +38,6 @@ def book(warehouse: WarehouseConnection, fineract: FineractClient) -> WarehouseC
     create_transaction_table(warehouse)
     warehouse.commit()
     return warehouse
-
-
-@pytest.fixture
-def answered(monkeypatch: pytest.MonkeyPatch) -> Answer:
-    """What the page of Required Actions would bring: who answered the approval task, and what."""
-    from airflow.providers.standard.operators.hitl import HITLOperator
-
-    def answer(person: str | None, option: str) -> None:
-        event = {
-            "chosen_options": [option], "params_input": {}, "responded_at": datetime.now(UTC),
-            "responded_by_user": {"id": person, "name": person} if person else None,
-        }  # fmt: skip
-        monkeypatch.setattr(
-            HITLOperator, "execute", lambda self, context: self.execute_complete(context, event)
-        )
-
-    return answer
 
 
 def one(conn: WarehouseConnection, query: str) -> dict[str, Any]:

@@ -1,94 +1,15 @@
-"""`turno demo --once`, for real: its own stack on its own ports, the real scheduler, and the hand-counted figures."""
+"""`turno demo`, for real: its own stack on its own ports, the real scheduler, the hand-counted figures, and its console."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local_stack.processes import free_port
 from local_stack.sample_data import expected
+from tests.end_to_end.conftest import Finished, LogIn, new_demo
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1700)]
-
-_PORTS = (
-    "postgres", "s3", "fineract", "gateways", "receiver", "airflow", "airflow-task-logs", "airflow-trigger-logs",
-)  # fmt: skip
-_FOREIGN = ("TURNO_", "AIRFLOW")
-_SECONDS = 1500
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A demo that has ended: its exit status, what it printed, and its report."""
-
-    status: int
-    output: str
-    report: dict[str, Any]
-
-    @property
-    def last_line(self) -> str:
-        return self.output.rstrip().rsplit("\n", 1)[-1]
-
-
-class Demo:
-    """`turno demo --once` in a state folder of its own.
-
-    `killing` says which service to kill -9 when which text has been printed.
-    """
-
-    def __init__(self, state: Path) -> None:
-        self._state = state
-
-    def run(self, **killing: str) -> Finished:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "turno_lms.cli", "demo", "--once"],
-            env=environment | {"TURNO_STATE": str(self._state), "PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        watchdog = threading.Timer(_SECONDS, process.terminate)
-        watchdog.start()
-        lines = []
-        for line in process.stdout or ():
-            lines.append(line)
-            for service in [name for name, text in killing.items() if text in line]:
-                del killing[service]
-                self._kill(service.replace("_", "-"))
-        watchdog.cancel()
-        assert not killing, f"never came to kill {killing}:\n{''.join(lines)}"
-        report = self._state / "demo-report.json"
-        return Finished(
-            process.wait(), "".join(lines), json.loads(report.read_text()) if report.exists() else {}
-        )
-
-    def _kill(self, service: str) -> None:
-        running = json.loads((self._state / "running.json").read_text())
-        os.kill(running["services"][service]["session"]["leader"]["pid"], signal.SIGKILL)
-
-
-def new_demo(state: Path) -> Demo:
-    (state / "ports.json").write_text(json.dumps({name: free_port() for name in _PORTS}))
-    return Demo(state)
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return new_demo(tmp_path_factory.mktemp("demo"))
-
-
-@pytest.fixture(scope="module")
-def first(demo: Demo) -> Finished:
-    return demo.run()
 
 
 def figures(report: dict[str, Any], section: str, what: str, count: str) -> dict[tuple[str, str], int]:
@@ -154,9 +75,7 @@ def test_a_refused_file_says_why_in_the_table(first: Finished) -> None:
     assert "lacks Amount (Rs.)" in first.output
 
 
-def test_a_second_demo_triggers_nothing_and_changes_nothing(demo: Demo, first: Finished) -> None:
-    second = demo.run()
-
+def test_a_second_demo_triggers_nothing_and_changes_nothing(first: Finished, second: Finished) -> None:
     assert_expected_end_state(second)
     assert second.report["started"] == []
     for section in (
@@ -181,3 +100,21 @@ def test_a_killed_scheduler_and_a_killed_fineract_lead_to_the_same_end_state(tmp
     )
 
     assert_expected_end_state(finished)
+
+
+def test_every_page_of_the_console_loads_with_the_demos_data_and_without_a_complaint(log_in: LogIn) -> None:
+    visitor = log_in("operator")
+    complaints, with_rows = {}, set()
+    for path in visitor.menu():
+        page = visitor.open(path)
+        name = path.partition("/")[0] or "today"
+        visitor.screenshot(name)
+        complaints[name] = visitor.told()
+        if page.locator("tbody tr.row-clickable").count():
+            with_rows.add(name)
+    assert {name: told for name, told in complaints.items() if told} == {}
+    assert len(complaints) >= 17
+    assert with_rows >= {
+        "files", "rejected-rows", "umrn", "loans", "payments", "posted", "exceptions", "webhooks", "payment-links",
+        "fineract-calls",
+    }  # fmt: skip

@@ -15,7 +15,14 @@ from turno_lms.cli import _mount, app
 from turno_lms.domain.keys import source_key
 from turno_lms.domain.runs import RunContext
 from turno_lms.gateways.dead_letters import readable_text
-from turno_lms.gateways.replay import ReplayError, ReplayReport, Selection, discard, replay
+from turno_lms.gateways.replay import (
+    ReplayError,
+    ReplayReport,
+    Selection,
+    count_selected,
+    discard,
+    replay,
+)
 from turno_lms.warehouse.connection import WarehouseConnection, connect
 
 RUN = RunContext("replay_webhooks", "manual__test", actor="asha")
@@ -82,6 +89,17 @@ def test_a_dead_letter_that_can_be_read_now_lands_as_the_event_it_was(axle: Ware
         "the note held a NUL",
     )
     assert row["received_at"] == ended["received_at"]
+
+
+def test_chosen_events_are_counted_before_they_are_read_again(axle: WarehouseConnection) -> None:
+    for key in ("evt_1", "evt_2", "evt_3"):
+        put_dead_letter(axle, b'{"event": "payment.captured"}', key)
+    chosen = Selection(event_keys=["evt_1", "evt_3"])
+    assert count_selected(axle, chosen) == {"events": 0, "dead_letters": 2}
+    assert axle.execute("select count(*) as n from core.core_gateway_replay").fetchone() == {"n": 0}
+    assert replay(axle, chosen, "the note held a NUL", RUN).dead_letters_landed == 2
+    axle.commit()
+    assert count_selected(axle, chosen) == {"events": 2, "dead_letters": 0}
 
 
 def test_a_dead_letter_that_stays_unreadable_stays_open_with_its_attempts(axle: WarehouseConnection) -> None:

@@ -15,6 +15,7 @@ from tests.dbt.landing import put_loan
 from tests.gateways.standin import Standin
 from tests.payment_links.desk import DUE, RUN, Desk
 from turno_lms.domain.states import LinkPurpose, LinkSkip
+from turno_lms.payment_links.cancel import CancelError, request_cancel
 from turno_lms.payment_links.links import LinkPayment
 from turno_lms.payment_links.questions import raise_questions
 from turno_lms.payment_links.razorpay_links import RazorpayLinks
@@ -441,3 +442,32 @@ def test_a_gateway_that_does_not_answer_leaves_a_link_as_it_is(desk: Desk, stand
     )
     assert desk.refresh() == {"left": 1}
     assert desk.states("AXL340601") == ["open"]
+
+
+def test_a_person_has_links_cancelled_and_made_anew(desk: Desk, gateway: str) -> None:
+    desk.gateway = gateway
+    reference = opened(desk, "AX000001")
+    number = desk.link("AX000001")["link_id"]
+    with pytest.raises(CancelError, match="say why"):
+        request_cancel(desk.conn, [number], " ", RUN, requote=True)
+    with pytest.raises(CancelError, match="no link 99"):
+        request_cancel(desk.conn, [number, 99], "wrong customer", RUN, requote=True)
+    assert desk.states("AX000001") == ["open"], "all of them, or none"
+
+    desk.book.owes("AX000001", "1500.00")
+    assert request_cancel(desk.conn, [number], "wrong amount", RUN, requote=True) == 1
+    desk.refresh()
+
+    assert desk.states("AX000001") == ["cancelled", "planned"]
+    cancelled = next(row for row in desk.links("AX000001") if row["reference"] == reference)
+    assert cancelled["end_reason"] == f"cancelled by {RUN.actor}: wrong amount"
+    assert [row["amount"] for row in desk.links("AX000001")] == [Decimal("1000.00"), Decimal("1500.00")]
+    with pytest.raises(CancelError, match="is cancelled: it cannot be"):
+        request_cancel(desk.conn, [number], "again", RUN, requote=False)
+
+
+def test_a_link_that_was_not_sent_is_withdrawn(desk: Desk) -> None:
+    desk.book.owes("AX000001", "1000.00")
+    desk.plan("AX000001")
+    request_cancel(desk.conn, [desk.link("AX000001")["link_id"]], "not wanted", RUN, requote=False)
+    assert desk.states("AX000001") == ["withdrawn"]

@@ -37,6 +37,15 @@ class ConsoleUser:
         """Whether they may start a run of a DAG."""
         return self._may("POST", dag_id)
 
+    def may_read_audit_log(self) -> bool:
+        """Whether they may read Airflow's audit log of all DAGs."""
+        from airflow.api_fastapi.app import get_auth_manager
+        from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+
+        return get_auth_manager().is_authorized_dag(
+            method="GET", access_entity=DagAccessEntity.AUDIT_LOG, user=self.airflow_user
+        )
+
     def _may(self, method: "ResourceMethod", dag_id: str) -> bool:
         from airflow.api_fastapi.app import get_auth_manager
         from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity, DagDetails

@@ -14,6 +14,8 @@ from starlette.responses import Response
 from typing_extensions import override
 
 _SCRIPT = re.compile(r"<script(?=[\s>])")
+_OPENS_VALUE = 'onchange="window.location = this.value"'
+"""The library's one script inside a tag that we use: templates/layout.html does its work."""
 _NONCE_BYTES = 16
 _nonce: ContextVar[str] = ContextVar("csp_nonce")
 
@@ -26,7 +28,7 @@ def csp_nonce() -> str:
 
 
 class NonceLoader(BaseLoader):
-    """The templates of another loader, their script tags with a nonce."""
+    """The templates of another loader, their script tags with a nonce and without scripts inside other tags."""
 
     def __init__(self, templates: BaseLoader) -> None:
         self._templates = templates
@@ -35,6 +37,7 @@ class NonceLoader(BaseLoader):
     def get_source(self, environment: Environment, template: str) -> Source:
         """The source of a template; TemplateNotFound as the loader beneath."""
         source, filename, uptodate = self._templates.get_source(environment, template)
+        source = source.replace(_OPENS_VALUE, "data-opens-value")
         return _SCRIPT.sub('<script nonce="{{ csp_nonce() }}"', source), filename, uptodate
 
 

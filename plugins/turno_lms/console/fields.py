@@ -11,7 +11,7 @@ from starlette_admin.fields import JSONField, StringField
 
 from turno_lms.console.filters import DateBetween, Equals, GreaterEqual, IsEmpty, LessEqual, StartsWith
 from turno_lms.domain.dates import IST
-from turno_lms.domain.money import indian_rupees
+from turno_lms.domain.money import indian_number, indian_rupees, paise_to_rupees
 
 _SHOWN = (RequestAction.LIST, RequestAction.DETAIL)
 
@@ -24,6 +24,15 @@ def _show(how: Callable[[Any], str]) -> dict[RequestAction, Callable[[Request, A
 def ist_time(moment: datetime) -> str:
     """A moment as people in India write it."""
     return f"{moment.astimezone(IST):%d %b %Y, %H:%M:%S}"
+
+
+FILTERS: dict[str, Callable[[Any], str]] = {
+    "indian": lambda amount: indian_rupees(Decimal(amount)),
+    "paise": lambda paise: indian_rupees(paise_to_rupees(paise)),
+    "grouped": indian_number,
+    "ist": ist_time,
+}
+"""The same for templates: rupees, paise as rupees, counts, moments."""
 
 
 def text(name: str, label: str | None = None, **options: Any) -> StringField:
@@ -43,6 +52,18 @@ def state(name: str, label: str | None = None, **options: Any) -> StringField:
     )
 
 
+def run(name: str, label: str | None = None, **options: Any) -> StringField:
+    """A DAG run as the warehouse names it (`dag/run`): a way to the run's page."""
+    return StringField(
+        name,
+        label=label,
+        filters=[Equals, StartsWith, IsEmpty],
+        list_template="fields/run.html",
+        detail_template="fields/run.html",
+        **options,
+    )
+
+
 def number(name: str, label: str | None = None, **options: Any) -> StringField:
     """A count."""
     return StringField(
@@ -50,7 +71,7 @@ def number(name: str, label: str | None = None, **options: Any) -> StringField:
         label=label,
         filters=[Equals, GreaterEqual, LessEqual],
         list_template="fields/number.html",
-        formatter=_show(lambda value: f"{value:,}"),
+        formatter=_show(indian_number),
         **options,
     )
 

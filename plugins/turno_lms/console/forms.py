@@ -2,9 +2,12 @@
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 
+from turno_lms.console.fields import FILTERS
+
 _templates = Environment(
     loader=PackageLoader("turno_lms.console", "templates/forms"), autoescape=select_autoescape(default=True)
 )
+_templates.filters |= FILTERS
 
 
 def form(template: str, **values: object) -> str:

@@ -28,14 +28,30 @@ class LazyConsole:
         await self._app(scope, receive, send)
 
 
-def menu(prefix: str) -> list[dict[str, Any]]:
-    """Airflow's menu entry. The address is relative, so that Airflow may live under a path of its own."""
+def views(prefix: str) -> list[dict[str, Any]]:
+    """Airflow's menu entry, and the console's tabs on the pages of its DAGs and runs.
+
+    The addresses are relative, so that Airflow may live under a path of its own; Airflow fills in the names in braces.
+    """
+    path = prefix.removeprefix("/")
     return [
         {
             "name": "Turno LMS",
-            "href": f"{prefix.removeprefix('/')}/",
+            "href": f"{path}/",
             "destination": "nav",
             "url_route": "turno",
             "category": "browse",
-        }
+        },
+        {
+            "name": "Turno LMS",
+            "href": f"{path}/dag?dag={{DAG_ID}}",
+            "destination": "dag",
+            "url_route": "turno-dag",
+        },
+        {
+            "name": "Turno LMS",
+            "href": f"{path}/run?dag={{DAG_ID}}&run={{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "turno-run",
+        },
     ]

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from starlette.requests import Request
+
 from turno_lms.console.access import ConsoleUser
 
 
@@ -38,3 +40,8 @@ def start_run(user: ConsoleUser, dag_id: str, conf: dict[str, Any]) -> str:
         event.extra = json.dumps({"params": sorted(conf)})
         session.add(event)
     return str(run.run_id)
+
+
+def run_url(request: Request, dag_id: str, run_id: str) -> str:
+    """The address of a run's page in the console."""
+    return str(request.url_for("console:run").include_query_params(dag=dag_id, run=run_id))

@@ -9,7 +9,10 @@ from typing import Any, ClassVar
 import psycopg
 from psycopg import sql
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette_admin.actions import ActionSelection
 from starlette_admin.exceptions import ActionFailed
 from starlette_admin.filters.base import BaseFilter, FilterGroup
 from starlette_admin.flash import flash
@@ -19,7 +22,7 @@ from typing_extensions import override
 from turno_lms.console.access import user_of
 from turno_lms.console.exports import SafeCsv, SafeXlsx
 from turno_lms.console.filters import Condition, condition
-from turno_lms.console.runs import RunRefusedError, start_run
+from turno_lms.console.runs import RunRefusedError, run_url, start_run
 from turno_lms.warehouse.connection import Row, connect
 
 _SQL = Path(__file__).parent / "sql"
@@ -34,12 +37,14 @@ class SqlPage(BaseModelView):
 
     `starts` names the DAG that each button starts: who may not start it does not see the button. A DAG of each lender
     is named by its prefix (`ingest__`), and asked about again for the row's lender.
+    `rupees_column` is what a bulk action's blast radius adds up.
     `search_columns` are compared as a whole with what is typed into the search box, so that their indexes serve.
     """
 
     dag_id: ClassVar[str]
     starts: ClassVar[Mapping[str, str]] = {}
     search_columns: ClassVar[Sequence[str]] = ()
+    rupees_column: ClassVar[str | None] = None
     explains: ClassVar[str] = ""
 
     page_size = 50
@@ -48,6 +53,7 @@ class SqlPage(BaseModelView):
     importers = []
     column_visibility = False
     list_template = "sql_list.html"
+    actions: Sequence[str] = ()
     row_actions: Sequence[str] = ["view"]
 
     @override
@@ -130,22 +136,41 @@ class SqlPage(BaseModelView):
     @override
     async def find_by_pks(self, request: Request, pks: list[Any]) -> Sequence[Any]:
         """The rows of these keys."""
+        if not pks:
+            return []
         # one by one, so that PostgreSQL reads each text as the key's type and its index serves
         keys = sql.SQL(" or ").join([sql.SQL("{} = %s").format(sql.Identifier(str(self.pk_attr)))] * len(pks))
         query = sql.SQL("select * from ({}) as page where {}").format(self._query, keys)
         return [SimpleNamespace(**row) for row in await self._read(request, query, [str(pk) for pk in pks])]
 
     async def start(self, request: Request, dag_id: str, conf: dict[str, Any]) -> None:
-        """Start a run of a DAG as the person who asked, and say which; ActionFailed says why not."""
+        """Start a run of a DAG as the person who asked; its button leads to the run's page. ActionFailed: why not."""
         try:
             started = await run_in_threadpool(start_run, user_of(request), dag_id, conf)
         except RunRefusedError as refused:
             raise ActionFailed(str(refused)) from None
-        flash(
-            request,
-            f"Started {dag_id}, run {started}. See it under Dags, or come back here in a moment.",
-            "success",
-        )
+        flash(request, f"Started {dag_id}, run {started}.", "success")
+        request.state.started_url = run_url(request, dag_id, started)
+
+    @override
+    async def handle_action(self, request: Request, selection: ActionSelection, name: str) -> Response | None:
+        return await super().handle_action(request, selection, name) or _to_the_run(request)
+
+    @override
+    async def handle_row_action(self, request: Request, pk: Any, name: str) -> Response | None:
+        return await super().handle_row_action(request, pk, name) or _to_the_run(request)
+
+    def selection(self, request: Request) -> ActionSelection:
+        """The rows that a list's script has in mind: some keys, or all that fit the list's search and filters."""
+        asked = QueryParams(request.query_params.get("_list_query", "").lstrip("?"))
+        keys = None if request.query_params.get("all") == "1" else request.query_params.getlist("pks")
+        filters = self._parse_filter_param(request, asked)
+        return ActionSelection(self, request, keys, filters, asked.get("q") or None)
+
+    @override
+    def _additional_js_links(self, request: Request) -> Sequence[str]:
+        script = request.url_for("console:static", path="js/confirm.js")
+        return [*super()._additional_js_links(request), str(script)]
 
     def _may_press(self, request: Request, name: str) -> bool:
         return name in self.starts and user_of(request).may_start(self.starts[name])
@@ -163,7 +188,8 @@ class SqlPage(BaseModelView):
     @override
     def _default_sort(self) -> list[tuple[str, bool]]:
         """The newest first, where a page says nothing else."""
-        return super()._default_sort() if self.fields_default_sort else [(str(self.pk_attr), True)]
+        says_nothing = self.fields_default_sort == [self.pk_attr]  # what the library makes of nothing
+        return [(str(self.pk_attr), True)] if says_nothing else super()._default_sort()
 
     def _order(self, sorts: Sequence[tuple[str, str]]) -> sql.Composed:
         """The order asked for, then the key, so that no row is on two pages. Nulls last, unless an index serves."""
@@ -176,13 +202,15 @@ class SqlPage(BaseModelView):
         ]
         return sql.SQL(", ").join([*parts, sql.SQL("{} desc").format(sql.Identifier(str(self.pk_attr)))])
 
+    def _search(self, typed: str) -> Condition:
+        """What the search box asks for."""
+        asked = [sql.SQL("{} = %s").format(sql.Identifier(column)) for column in self.search_columns]
+        return sql.SQL("({})").format(sql.SQL(" or ").join(asked)), [typed] * len(self.search_columns)
+
     def _where(self, q: str | None, filters: FilterGroup | None) -> Condition:
         parts = [condition(filters, self._filters)] if filters and not filters.is_empty() else []
         if q and self.search_columns:
-            asked = [sql.SQL("{} = %s").format(sql.Identifier(column)) for column in self.search_columns]
-            parts.append(
-                (sql.SQL("({})").format(sql.SQL(" or ").join(asked)), [q.strip()] * len(self.search_columns))
-            )
+            parts.append(self._search(q.strip()))
         if not parts:
             return sql.SQL("true"), []
         return sql.SQL(" and ").join([part for part, _ in parts]), [
@@ -203,13 +231,18 @@ class SqlPage(BaseModelView):
         return []
 
 
+def _to_the_run(request: Request) -> Response | None:
+    started_url = getattr(request.state, "started_url", None)
+    return JSONResponse({"redirect": started_url}) if started_url else None
+
+
 def query_of(name: str) -> sql.SQL:
     """The query of `sql/<name>.sql`."""
     text = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
     return sql.SQL(text)
 
 
-def read(query: sql.SQL | sql.Composed, values: Sequence[Any] = ()) -> list[Row]:
+def read(query: sql.SQL | sql.Composed, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
     """The rows of a query, read-only and for `_STATEMENT_SECONDS` at most."""
     with connect(application_name="turno_console") as conn:
         conn.read_only = True

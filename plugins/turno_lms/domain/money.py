@@ -52,3 +52,8 @@ def indian_rupees(value: Decimal) -> str:
         pairs.insert(0, head[-2:])
         head = head[:-2]
     return f"{sign}{','.join([*pairs, tail])}.{fraction}"
+
+
+def indian_number(value: int) -> str:
+    """A count for a person, grouped the Indian way: `1,23,456`."""
+    return indian_rupees(Decimal(value)).removesuffix(".00")

@@ -6,7 +6,7 @@ letter that can be read now lands as the event that it always was. Whatever is r
 so nothing is posted twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ MOST_EVENTS = 20_000
 _CONDITIONS = {
     "lender": "landed.lender = %(lender)s",
     "event_key": "landed.event_key = %(event_key)s",
+    "event_keys": "landed.event_key = any(%(event_keys)s)",
     "event_type": "landed.event_type = %(event_type)s",
     "received_from": "landed.received_at >= %(received_from)s",
     "received_until": "landed.received_at < %(received_until)s",
@@ -53,6 +54,7 @@ class Selection:
     gateway: str | None = None
     lender: str | None = None
     event_key: str | None = None
+    event_keys: Sequence[str] = ()
     event_type: str | None = None
     payment_id: str | None = None
     received_from: datetime | None = None
@@ -97,6 +99,12 @@ def find_dead_letters(conn: WarehouseConnection, selection: Selection) -> list[R
         conditions.append("landed.gateway = %(gateway)s")
     query = "select * from raw.raw_webhook_dead_letter as landed where {} order by dead_letter_id desc"
     return conn.execute(sql.SQL(query).format(_all_of(conditions)), asdict(selection)).fetchall()
+
+
+def count_selected(conn: WarehouseConnection, selection: Selection) -> dict[str, int]:
+    """How many events and open dead letters a selection means; more than MOST_EVENTS are not counted. ReplayError."""
+    events = find_events(conn, selection, MOST_EVENTS + 1)
+    return {"events": len(events), "dead_letters": len(find_dead_letters(conn, selection))}
 
 
 def replay(conn: WarehouseConnection, selection: Selection, reason: str, run: RunContext) -> ReplayReport:

@@ -4,12 +4,14 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from turno_lms.lenders.documents import Document, KeyPath, MappingError, Problem, read_document
+from turno_lms.domain.names import check_slug
+from turno_lms.lenders.documents import Document, KeyPath, MappingError, Problem, read_document, read_draft
 from turno_lms.lenders.schema import Lender
 
 __all__ = [
@@ -19,6 +21,7 @@ __all__ = [
     "load_lenders",
     "mappings_directory",
     "read_lenders",
+    "read_mapping",
 ]
 
 LenderRegistry = Mapping[str, Lender]
@@ -50,6 +53,18 @@ def mapping_files(folder: Path) -> list[Path]:
 def load_lender(path: Path) -> Lender:
     """Read and check one mapping. Raises MappingError with file, line and hint of every problem."""
     return _lender(read_document(path))
+
+
+def read_mapping(text: str) -> Lender:
+    """Check a mapping that is in no file yet, such as a draft. Raises MappingError with every problem and its line."""
+    try:
+        name = check_slug(str(read_draft(text).get("lender")))
+    except ValueError:
+        name = "draft"  # the slug is one of the problems that are told
+    with TemporaryDirectory(prefix="turno-") as folder:
+        path = Path(folder) / f"{name}.yml"
+        path.write_text(text, encoding="utf-8")
+        return load_lender(path)
 
 
 def load_lenders(directory: Path | None = None) -> LenderRegistry:

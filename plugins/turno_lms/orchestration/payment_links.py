@@ -172,6 +172,24 @@ def send_account(account: dict[str, str]) -> dict[str, Any]:
     return report.to_dict()
 
 
+def cancel_links() -> int:
+    """Have the links of the form cancelled by the next refresh; returns how many."""
+    from turno_lms.payment_links.cancel import CancelError, request_cancel
+
+    numbers = get_current_context()["params"].get("link_ids") or []
+    with connect() as conn:
+        try:
+            return request_cancel(
+                conn,
+                [int(number) for number in numbers],
+                text_param("reason") or "",
+                current_run(),
+                requote=flag_param("requote"),
+            )
+        except (CancelError, ValueError) as refused:
+            raise AirflowFailException(str(refused)) from None
+
+
 def take_webhooks() -> dict[str, int]:
     """Take what webhooks told of links since the last reading."""
     from turno_lms.payment_links.webhooks import read_webhooks

@@ -1,5 +1,6 @@
 """The steps of the DAGs in which people act on repayments: manual entries, the switch, open cases, reversals."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -9,11 +10,13 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from turno_lms.domain.money import canonical_amount, rupees
-from turno_lms.domain.states import PostingOutcome, RepaymentKind, SwitchState
+from turno_lms.domain.states import ApprovalState, PostingOutcome, RepaymentKind, SwitchState
+from turno_lms.orchestration.answers import read_answer
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.runs import current_run, flag_param, text_param
 from turno_lms.warehouse.connection import connect
 
+_logger = logging.getLogger(__name__)
 CASE_ACTIONS = (
     "retry",
     "settle as posted",
@@ -22,6 +25,7 @@ CASE_ACTIONS = (
     "post as recovery",
     "excess settled",
 )
+HELD_ACTIONS = ("release", "link")
 REVERSAL_ACTIONS = ("reverse", "keep the repayment")
 
 
@@ -47,11 +51,14 @@ def _required(name: str) -> str:
 
 
 def check_manual_entries() -> dict[str, Any]:
-    """Validate the form against Fineract and the warehouse, record the request, and return what the approver sees."""
+    """Validate the form against Fineract and the warehouse, record the request, and return what the approver sees.
+
+    With `dry_run` nothing is recorded, and what speaks against the entries is shown with their effect.
+    """
     from turno_lms.posting import manual
     from turno_lms.posting.manual_entries import read_form
 
-    run, params = current_run(), get_current_context()["params"]
+    run, params, dry_run = current_run(), get_current_context()["params"], flag_param("dry_run")
     with _no_second_try(), connect() as conn, fineract_client(run) as client:
         entries = read_form(params)
         preview = manual.preview(
@@ -59,28 +66,36 @@ def check_manual_entries() -> dict[str, Any]:
             duplicates_confirmed=flag_param("duplicates_confirmed"),
             excess_confirmed=flag_param("excess_confirmed"),
         )  # fmt: skip
-        if preview.faults:
+        if preview.faults and not dry_run:
             raise manual.ManualRepaymentError(preview.faults)
-        approval = manual.ask(conn, entries, run)
+        approval = None if dry_run else manual.ask(conn, entries, run)
     return {
-        "approval_id": approval.approval_id,
+        "dry_run": dry_run,
+        "approval_id": approval and approval.approval_id,
         "needs_approval": manual.needs_approval(entries),
-        "requested_by": approval.requested_by,
+        "requested_by": run.actor,
+        "faults": preview.faults,
         "rupees": canonical_amount(preview.total),
         "entries": len(entries),
         "preview": preview.markdown(),
     }
 
 
-def record_answer(approval_id: int, answer: Any) -> str:
-    """Store who answered the approval task, and what; returns the state. No answer is no approval."""
+def record_answer(approval_id: int, answer: Any) -> bool:
+    """Store who answered the question about an approval, and what; returns whether it may go on.
+
+    Nobody's answer is none: the approval expires by itself.
+    """
     from turno_lms.approvals import approvals
 
-    responder = (answer or {}).get("responded_by_user") or {}
-    who = str(responder.get("name") or responder.get("id") or "")
-    approved = (answer or {}).get("chosen_options") == ["Approve"]
+    given = read_answer(answer)
+    if not given.person:
+        _logger.info("nobody has answered: ask anew")
+        return False
     with _no_second_try(), connect() as conn:
-        return approvals.decide(conn, approval_id, who, approved=approved).state
+        state = approvals.decide(conn, approval_id, given.person, approved=given.approved).state
+    _logger.info("%s by %s", state, given.person)
+    return state is ApprovalState.APPROVED
 
 
 def land_manual_entries(approval_id: int) -> dict[str, Any]:
@@ -154,6 +169,24 @@ def decide_case() -> str:
                 cases.resolve_overpayment(conn, key, reason, run.actor)
             case _:
                 raise cases.CaseError(f"{action} is none of {', '.join(CASE_ACTIONS)}")
+    return f"{key}: {action}"
+
+
+def decide_held_payment() -> str:
+    """Say of a held payment that it is other money (release), or the same money as another (link)."""
+    from turno_lms.identity import decisions
+
+    key, action, reason, actor = (
+        _required("posting_key"),
+        _required("action"),
+        _required("reason"),
+        current_run().actor,
+    )
+    with _no_second_try(), connect() as conn:
+        if action == HELD_ACTIONS[0]:
+            decisions.release(conn, key, reason, actor)
+        else:
+            decisions.link(conn, key, _required("same_money_as"), reason, actor)
     return f"{key}: {action}"
 
 

@@ -17,6 +17,7 @@ from turno_lms.domain.dates import ist_date
 from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ApprovalState, ResolutionState
+from turno_lms.orchestration.answers import read_answer
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.runs import current_run, text_param
 from turno_lms.resolutions.steps import Walk
@@ -24,7 +25,6 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
 
 log = logging.getLogger(__name__)
 
-APPROVE, REJECT = "Approve", "Reject"
 WAIVABLE = ("penalties", "fees", "interest")
 STUCK_ACTIONS = ("go on", "take back", "give up")
 THREADS = 1
@@ -74,15 +74,13 @@ def _shown(row: Row, key: str, **more: Any) -> dict[str, Any]:
 
 def _record(answer: Any, decide: Callable[[WarehouseConnection, RunContext, bool], ApprovalState]) -> str:
     """Store who answered the task `approve`, and what. Nobody's answer is none: the request expires by itself."""
-    responder = (answer or {}).get("responded_by_user") or {}
-    who = str(responder.get("name") or responder.get("id") or "").strip()
-    if not who:
+    given = read_answer(answer)
+    if not given.person:
         raise AirflowSkipException("nobody has answered: it expires, or is asked for anew")
-    approved = answer.get("chosen_options") == [APPROVE]
     with _no_second_try(), connect() as conn:
-        state = decide(conn, replace(current_run(), actor=who), approved)
+        state = decide(conn, replace(current_run(), actor=given.person), given.approved)
     if state is not ApprovalState.APPROVED:
-        raise AirflowSkipException(f"{who} said no: it ends here")
+        raise AirflowSkipException(f"{given.person} said no: it ends here")
     return state
 
 

@@ -1,7 +1,61 @@
-"""Who allowed what, and every call to Fineract."""
+"""Who did and allowed what, and every call to Fineract."""
 
-from turno_lms.console.fields import document, moment, number, state, text
+from typing import Any
+
+from psycopg import sql
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette_admin.fields import StringField
+from typing_extensions import override
+
+from turno_lms.console.access import user_of
+from turno_lms.console.fields import document, moment, number, run, rupees, state, text
 from turno_lms.console.sql_page import SqlPage
+from turno_lms.warehouse.connection import Row
+
+
+class OperatorActions(SqlPage):
+    """What people did, here, in Airflow's own forms and over its API: Airflow's audit log."""
+
+    key = "operator-actions"
+    menu_label = "What people did"
+    display_name = "Action"
+    icon = "fa fa-user-clock"
+    dag_id = "post_repayments"
+    pk_attr = "id"
+    explains = (
+        "Who pressed what, when, and which run it started: here, in Airflow's own forms, and over its API."
+    )
+    search_columns = ("person", "dag_id", "run_id")
+    fields = [
+        number("id", "Id"),
+        moment("at", "At"),
+        text("person", "Who"),
+        state("event", "What"),
+        text("dag_id", "DAG"),
+        run("run", "Run"),
+        text("task_id", "Task"),
+        text("extra", "With", orderable=False),
+    ]
+    sortable_fields = ("id",)
+
+    @override
+    def is_accessible(self, request: Request) -> bool:
+        """Whoever may read Airflow's audit log."""
+        return user_of(request).may_read_audit_log()
+
+    @override
+    async def _read(self, request: Request, query: sql.Composed, values: list[Any]) -> list[Row]:
+        return await run_in_threadpool(_read_airflow, query, values)
+
+
+def _read_airflow(query: sql.Composed, values: list[Any]) -> list[Row]:
+    """Rows of Airflow's own database, which only Airflow's session opens."""
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        found = session.connection().exec_driver_sql(query.as_string(), tuple(values))
+        return [dict(row) for row in found.mappings()]
 
 
 class Approvals(SqlPage):
@@ -13,19 +67,29 @@ class Approvals(SqlPage):
     icon = "fa fa-stamp"
     dag_id = "post_manual_repayment"
     pk_attr = "approval_id"
-    explains = "What needed a second person. Decide the open ones in Airflow under Required Actions."
+    explains = (
+        "What needs a second person. One that is requested is answered in Airflow, on its run's page, by anybody but "
+        "who asked."
+    )
     search_columns = ("requested_by", "decided_by")
+    rupees_column = "rupees"
     fields = [
         number("approval_id", "Id"),
         state("purpose"),
         state("state"),
-        text("requested_by"),
-        moment("requested_at"),
-        text("decided_by"),
-        moment("decided_at"),
-        moment("expires_at"),
+        StringField(
+            "answer", label="Answer", list_template="fields/answer.html", detail_template="fields/answer.html"
+        ),
+        text("about", "About", orderable=False),
+        rupees("rupees", "Rupees"),
+        text("requested_by", "Asked by"),
+        moment("requested_at", "Asked"),
+        text("decided_by", "Decided by"),
+        moment("decided_at", "Decided"),
+        moment("expires_at", "Expires"),
+        run("requested_by_run", "Asked in"),
         moment("used_at", exclude_from_list=True),
-        *(text(name, exclude_from_list=True) for name in ("requested_by_run", "used_by_run")),
+        run("used_by_run", "Used in", exclude_from_list=True),
         document("figures"),
     ]
     sortable_fields = ("approval_id", "requested_at")
@@ -52,10 +116,10 @@ class FineractCalls(SqlPage):
         number("status_code", "Status"),
         state("outcome"),
         number("duration_ms", "Milliseconds"),
+        run("made_by_run", "Run"),
         text("idempotency_key", exclude_from_list=True),
         document("request"),
         document("response"),
-        text("made_by_run", exclude_from_list=True),
         text("task_id", exclude_from_list=True),
     ]
     sortable_fields = ("call_id",)

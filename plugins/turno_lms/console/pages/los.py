@@ -1,7 +1,23 @@
 """Operations that the loan origination system submitted, and what became of each."""
 
-from turno_lms.console.fields import moment, number, state, text
+from typing import Any
+
+from starlette.requests import Request
+from starlette_admin import row_action
+from typing_extensions import override
+
+from turno_lms.console.fields import document, moment, number, state, text
+from turno_lms.console.forms import form
 from turno_lms.console.sql_page import SqlPage
+from turno_lms.los.decisions import Action
+
+_DECIDE = "decide_los_operation"
+_WHAT_HELPS = {"held": tuple(Action), "refused": (Action.RETRY, Action.DROP)}
+"""The decisions that fit a state in which a submission waits for a person."""
+
+
+def _decide_form(_request: Request, row: Any) -> str:
+    return form("decide_operation", row=row, actions=_WHAT_HELPS.get(row.state, ()))
 
 
 class Submissions(SqlPage):
@@ -13,7 +29,10 @@ class Submissions(SqlPage):
     icon = "fa fa-inbox"
     dag_id = "run_los_operations"
     pk_attr = "submission_id"
-    explains = "What the loan origination system handed over and what became of it, without personal data."
+    explains = (
+        "What the loan origination system handed over and what became of it, without personal data. "
+        "Held and refused ones wait for a decision."
+    )
     search_columns = ("reference", "loan_id")
     fields = [
         state("operation"),
@@ -27,7 +46,41 @@ class Submissions(SqlPage):
         moment("received_at", "Received"),
         text("submission_id", "Id", exclude_from_list=True),
         *(moment(name, exclude_from_list=True) for name in ("waiting_since", "ended_at")),
-        *(text(name, exclude_from_list=True) for name in ("decided_by", "decision_reason", "claimed_by_run")),
+        *(
+            text(name, exclude_from_list=True)
+            for name in ("decided_by", "decision_reason", "claimed_by_run", "ended_by_run")
+        ),
+        document("result"),
     ]
     sortable_fields = ("received_at",)
     fields_default_sort = (("received_at", True),)
+    row_actions = ("view", "decide")
+    starts = {"decide": _DECIDE}
+
+    @override
+    async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
+        """People decide what is held or was refused."""
+        return name == "view" or obj.state in _WHAT_HELPS
+
+    @row_action(
+        name="decide",
+        text="Decide",
+        icon_class="fa fa-gavel",
+        header="Decide about this operation",
+        confirmation="",
+        submit_btn_text="Decide",
+        form=_decide_form,
+        modal_size="lg",
+    )
+    async def decide(self, request: Request, pk: Any) -> None:
+        """Start decide_los_operation for one submission."""
+        row = await self.find_by_pk(request, pk)
+        given = await request.form()
+        conf = {
+            "operation": row.operation,
+            "reference": row.reference,
+            "caller": row.caller,
+            "action": str(given.get("action", "")),
+            "reason": str(given.get("reason", "")),
+        }
+        await self.start(request, _DECIDE, conf)

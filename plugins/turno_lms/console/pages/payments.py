@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from psycopg import sql
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette_admin import RequestAction
 from typing_extensions import override
 
-from turno_lms.console.fields import day, ist_time, moment, number, rupees, state, text
+from turno_lms.console.fields import day, moment, number, rupees, state, text
 from turno_lms.console.sql_page import SqlPage, query_of, read
+from turno_lms.warehouse.connection import Row
 
 
 class Payments(SqlPage):
@@ -60,9 +60,6 @@ class Payments(SqlPage):
         return row
 
 
-def life_of(posting_key: str) -> list[dict[str, str]]:
-    """What happened to a payment, oldest first: `at` (IST), `stage`, `what` and `by`."""
-    steps = read(
-        sql.SQL("select * from ({}) as life order by at, stage").format(query_of("life")), [posting_key] * 7
-    )
-    return [{**step, "at": ist_time(step["at"]) if step["at"] else ""} for step in steps]
+def life_of(posting_key: str) -> list[Row]:
+    """What happened to a payment, oldest first: `at`, `stage`, `what`, `by`, and the `page` and `key` with more."""
+    return read(query_of("life"), [posting_key])

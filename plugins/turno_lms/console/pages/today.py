@@ -23,11 +23,13 @@ from typing_extensions import override
 from turno_lms.console.access import user_of
 from turno_lms.console.forms import form
 from turno_lms.console.sql_page import query_of, read
-from turno_lms.domain.money import indian_rupees
+from turno_lms.domain.money import indian_number, indian_rupees
 from turno_lms.warehouse.connection import Row
 
 _CHART_PIXELS = 280
-_OLD_DAYS = 3
+_AGES = (1, 3, 7)
+"""Days after which waiting rupees are shown anew; the last is what the headline calls old."""
+_NO_LENDER = "no lender"
 
 
 class Today(CustomView):
@@ -53,65 +55,92 @@ async def _widget(request: Request) -> BaseWidget:
         risks = await run_in_threadpool(lambda: read(query_of("today")))
     except psycopg.errors.UndefinedTable:
         return HtmlWidget(form("nothing_built"))
-    return ColumnWidget([_headline(risks), HtmlWidget(_table(request, risks)), _chart(risks)])
+    lines = [_line(request, risk) for risk in risks]
+    return ColumnWidget(
+        [
+            HtmlWidget(form("first_thing", first=next((one for one in lines if one["needs_person"]), None))),
+            _headline(risks),
+            HtmlWidget(form("at_risk", lines=lines)),
+            HtmlWidget(form("ageing", lenders=_ageing(risks), ages=_AGES)),
+            _chart(risks),
+        ]
+    )
 
 
 def _headline(risks: list[Row]) -> CardRowWidget:
     """The figures of the morning."""
     people = [risk for risk in risks if risk["needs_person"]]
     moving = [risk for risk in risks if not risk["needs_person"]]
-    old = [risk for risk in risks if (risk["oldest_days"] or 0) >= _OLD_DAYS]
+    old = _rupees(risks, f"rupees_after_{_AGES[-1]}")
     return CardRowWidget(
         [
-            _card("Waits for a person", people, "rupees held until somebody decides", "danger"),
-            _card("On its way", moving, "rupees that go on by themselves", "success"),
-            _card(f"Older than {_OLD_DAYS} days", old, "rupees among what has waited longest", "warning"),
+            _card("Waits for a person", _rupees(people), "rupees held until somebody decides", "danger"),
+            _card("On its way", _rupees(moving), "rupees that go on by themselves", "success"),
+            _card(f"Older than {_AGES[-1]} days", old, "rupees of both that have waited longest", "warning"),
             StatWidget(
                 "Things to look at",
-                _constant(f"{sum(risk['items'] for risk in people):,}"),
+                _constant(indian_number(sum(risk["items"] for risk in people))),
                 description="rows, payments, files and questions",
             ),
         ]
     )
 
 
-def _card(title: str, risks: list[Row], description: str, color: str) -> StatWidget:
+def _card(title: str, rupees: Decimal, description: str, color: str) -> StatWidget:
     return StatWidget(
-        title, _constant(f"₹ {indian_rupees(_rupees(risks))}"), description=description, color=color
+        title, _constant(f"₹ {indian_rupees(rupees)}"), description=description, color=color, countup=False
     )
 
 
+def _ageing(risks: list[Row]) -> list[dict[str, str]]:
+    """Rupees that wait by lender: in all, and after so many days."""
+    columns = ("rupees", *(f"rupees_after_{days}" for days in _AGES))
+    return [
+        {"lender": lender, **{column: indian_rupees(_rupees(theirs, column)) for column in columns}}
+        for lender, theirs in _by_lender(risks).items()
+    ]
+
+
 def _chart(risks: list[Row]) -> ChartWidget:
-    """Rupees by lender, split by whether a person must act."""
-    lenders = sorted({str(risk["lender"]) for risk in risks})
-    split: dict[bool, dict[str, Decimal]] = {True: defaultdict(Decimal), False: defaultdict(Decimal)}
-    for risk in risks:
-        split[risk["needs_person"]][str(risk["lender"])] += risk["rupees"] or 0
+    """Rupees by lender, split by whether a person must act. The table above says the same in figures."""
+    lenders = _by_lender(risks)
     names = {True: "waits for a person", False: "on its way"}
     series = [
-        {"name": names[person], "data": [str(split[person][lender]) for lender in lenders]}
+        {
+            "name": names[person],
+            "data": [
+                str(_rupees([risk for risk in theirs if risk["needs_person"] is person]))
+                for theirs in lenders.values()
+            ],
+        }
         for person in names
     ]
     options = {
-        "xaxis": {"categories": lenders},
-        "chart": {"stacked": True, "toolbar": {"show": False}},
+        "xaxis": {"categories": [*lenders]},
+        "yaxis": {"title": {"text": "rupees"}, "decimalsInFloat": 0},
+        "chart": {"stacked": True, "toolbar": {"show": False}, "animations": {"enabled": False}},
+        "plotOptions": {"bar": {"columnWidth": "40%"}},
         "colors": ["#d63939", "#2fb344"],
         "dataLabels": {"enabled": False},
     }
     return ChartWidget("Rupees by lender", "bar", _constant(series), height=_CHART_PIXELS, options=options)
 
 
-def _table(request: Request, risks: list[Row]) -> str:
-    """What to do first, each line a way to its list."""
-    lines = [
-        {
-            **risk,
-            "rupees": "" if risk["rupees"] is None else indian_rupees(risk["rupees"]),
-            "url": _url(request, risk),
-        }
-        for risk in risks
-    ]
-    return form("at_risk", lines=lines)
+def _line(request: Request, risk: Row) -> dict[str, Any]:
+    """One line of the list, with the way to where it is worked on."""
+    return {
+        **risk,
+        "items": indian_number(risk["items"]),
+        "rupees": "" if risk["rupees"] is None else indian_rupees(risk["rupees"]),
+        "url": _url(request, risk),
+    }
+
+
+def _by_lender(risks: list[Row]) -> dict[str, list[Row]]:
+    lenders: dict[str, list[Row]] = defaultdict(list)
+    for risk in sorted(risks, key=lambda risk: str(risk["lender"] or _NO_LENDER)):
+        lenders[risk["lender"] or _NO_LENDER].append(risk)
+    return lenders
 
 
 def _url(request: Request, risk: Row) -> str:
@@ -120,8 +149,8 @@ def _url(request: Request, risk: Row) -> str:
     return str(address)
 
 
-def _rupees(risks: list[Row]) -> Decimal:
-    return sum((risk["rupees"] or Decimal(0) for risk in risks), Decimal(0))
+def _rupees(risks: list[Row], column: str = "rupees") -> Decimal:
+    return sum((risk[column] or Decimal(0) for risk in risks), Decimal(0))
 
 
 def _constant(value: Any) -> Callable[[Request], Awaitable[Any]]:

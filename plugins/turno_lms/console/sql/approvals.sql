@@ -1,7 +1,33 @@
 select
     approval.approval_id,
     approval.purpose,
-    approval.state,
+    case when approval.state = 'requested' and approval.expires_at < now() then 'expired' else approval.state end as state,
+    case when approval.state = 'requested' and approval.expires_at >= now() then approval.requested_by_run end as answer,
+    case
+        when jsonb_typeof(approval.figures) = 'array'
+            then jsonb_array_length(approval.figures) || ' entries, the first of loan ' || (approval.figures -> 0 ->> 'loan_id')
+        when approval.figures ? 'loans'
+            then jsonb_array_length(approval.figures -> 'loans') || ' loans, the first '
+                || (approval.figures -> 'loans' -> 0 ->> 'loan_id')
+        when approval.figures ? 'members'
+            then (approval.figures ->> 'action') || ' of ' || jsonb_array_length(approval.figures -> 'members') || ' records of loan '
+                || (approval.figures -> 'members' -> 0 ->> 'loan_id')
+        when approval.figures ? 'path' then (approval.figures ->> 'method') || ' ' || (approval.figures ->> 'path')
+        else coalesce('loan ' || (approval.figures ->> 'loan_id'), approval.request_key)
+    end as about,
+    coalesce(
+        (approval.figures ->> 'dues_total')::numeric,
+        (
+            select sum((entry.told ->> 'amount')::numeric)
+            from jsonb_array_elements(
+                case when jsonb_typeof(approval.figures) = 'array' then approval.figures else '[]' end
+            ) as entry (told)
+        ),
+        (
+            select sum((loan.told ->> 'rupees')::numeric)
+            from jsonb_array_elements(coalesce(approval.figures -> 'loans', '[]')) as loan (told)
+        )
+    ) as rupees,
     approval.requested_by,
     approval.requested_at,
     approval.decided_by,

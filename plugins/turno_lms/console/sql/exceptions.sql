@@ -6,11 +6,18 @@ select
     question.loan_id,
     question.amount,
     question.state,
-    question.progress,
+    question.life,
     question.owner,
     question.subject,
     question.opened_at,
-    extract(day from now() - question.opened_at)::integer as days_open,
+    question.age_days,
+    question.age,
+    question.due_at,
+    case
+        when question.state <> 'open' or question.due_at is null then null
+        when question.is_overdue then 'overdue'
+        else 'in_time'
+    end as deadline,
     question.waits_until,
     question.note,
     question.detail,
@@ -19,4 +26,4 @@ select
     question.closed_at,
     question.closed_by,
     question.close_reason
-from core.core_recon_exception as question
+from core.core_recon_exception_standing as question

@@ -3,6 +3,7 @@ select
     log.lender,
     log.kind,
     log.key,
+    regexp_replace(log.key, '^.*/', '') as name,
     log.state,
     log.error_code,
     log.rows_read,

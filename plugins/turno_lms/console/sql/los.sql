@@ -13,7 +13,9 @@ select
     processed.ended_at,
     processed.decided_by,
     processed.decision_reason,
-    processed.claimed_by_run
+    processed.claimed_by_run,
+    processed.ended_by_run,
+    processed.result
 from raw.raw_los_submission as submission
 left join core.core_los_processed as processed
     on submission.operation = processed.operation and submission.submission_id = processed.submission_id

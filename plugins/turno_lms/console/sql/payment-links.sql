@@ -12,7 +12,7 @@ select
     link.created_at,
     link.expires_at,
     link.end_reason,
-    link.is_stale,
+    case when link.is_stale then 'changed' end as dues,
     link.short_url,
     link.gateway_link_id,
     link.attempt,

@@ -2,6 +2,7 @@ select
     reject.reject_id,
     reject.lender,
     log.key,
+    regexp_replace(log.key, '^.*/', '') as name,
     reject.row_number,
     reject.disposition,
     reject.reason_code,

@@ -10,17 +10,21 @@ select
     settlement.remainder,
     settlement.band,
     settlement.requested_by,
+    approval.decided_by,
     settlement.requested_at,
     settlement.executed_on,
     settlement.reason,
+    settlement.evidence,
     settlement.last_error,
     settlement.ended_at,
+    settlement.requested_by_run,
     settlement.approval_id
 from core.core_settlement as settlement
+left join core.core_approval as approval on settlement.approval_id = approval.approval_id
 union all
 select
     write_off.write_off_ref as ref,
-    'write-off' as kind,
+    'write_off' as kind,
     write_off.lender,
     write_off.loan_id,
     write_off.state,
@@ -30,13 +34,17 @@ select
     write_off.dues_total as remainder,
     write_off.band,
     write_off.requested_by,
+    approval.decided_by,
     write_off.requested_at,
     write_off.executed_on,
     write_off.reason,
+    null as evidence,
     write_off.last_error,
     write_off.ended_at,
+    write_off.requested_by_run,
     write_off.approval_id
 from core.core_write_off as write_off
+left join core.core_approval as approval on write_off.approval_id = approval.approval_id
 union all
 select
     foreclosure.foreclosure_ref as ref,
@@ -50,10 +58,13 @@ select
     0 as remainder,
     null as band,
     foreclosure.requested_by,
+    null as decided_by,
     foreclosure.requested_at,
     foreclosure.executed_on,
     foreclosure.reason,
+    null as evidence,
     foreclosure.last_error,
     foreclosure.ended_at,
+    foreclosure.requested_by_run,
     null as approval_id
 from core.core_foreclosure as foreclosure

@@ -1,4 +1,4 @@
--- What holds money, and what else waits: one row a page, filter and lender. `weight` puts first what only a person can end.
+-- What holds money, and what else waits: one row a page, filter and lender; first what only a person can end.
 with held as (
     select
         'payments' as page,
@@ -8,6 +8,9 @@ with held as (
         payment.lender,
         count(*) as items,
         sum(payment.amount) as rupees,
+        sum(payment.amount) filter (where payment.first_seen_at < now() - interval '1 days') as rupees_after_1,
+        sum(payment.amount) filter (where payment.first_seen_at < now() - interval '3 days') as rupees_after_3,
+        sum(payment.amount) filter (where payment.first_seen_at < now() - interval '7 days') as rupees_after_7,
         min(payment.first_seen_at) as since
     from core.core_transaction_data as payment
     where payment.posting_block in ('possible_duplicate', 'conflict', 'superseded', 'awaiting_recon', 'evidence_only')
@@ -23,6 +26,9 @@ ready as (
         payment.lender,
         count(*) as items,
         sum(payment.amount) as rupees,
+        sum(payment.amount) filter (where payment.first_seen_at < now() - interval '1 days') as rupees_after_1,
+        sum(payment.amount) filter (where payment.first_seen_at < now() - interval '3 days') as rupees_after_3,
+        sum(payment.amount) filter (where payment.first_seen_at < now() - interval '7 days') as rupees_after_7,
         min(payment.first_seen_at) as since
     from core.core_transaction_data as payment
     left join core.core_transaction_data_processed as processed on payment.posting_key = processed.posting_key
@@ -40,6 +46,9 @@ queued as (
         pending.lender,
         count(*) as items,
         sum(pending.amount) as rupees,
+        sum(pending.amount) filter (where pending.created_at < now() - interval '1 days') as rupees_after_1,
+        sum(pending.amount) filter (where pending.created_at < now() - interval '3 days') as rupees_after_3,
+        sum(pending.amount) filter (where pending.created_at < now() - interval '7 days') as rupees_after_7,
         min(pending.created_at) as since
     from core.core_fineract_pending_transactions as pending
     group by pending.state, pending.lender
@@ -54,6 +63,9 @@ asked as (
         question.lender,
         count(*) as items,
         sum(question.amount) as rupees,
+        sum(question.amount) filter (where question.opened_at < now() - interval '1 days') as rupees_after_1,
+        sum(question.amount) filter (where question.opened_at < now() - interval '3 days') as rupees_after_3,
+        sum(question.amount) filter (where question.opened_at < now() - interval '7 days') as rupees_after_7,
         min(question.opened_at) as since
     from core.core_recon_exception as question
     -- the payment itself is counted above
@@ -70,6 +82,9 @@ rejected as (
         reject.lender,
         count(*) as items,
         sum(reject.amount_paise) / 100.0::numeric as rupees,
+        sum(reject.amount_paise / 100.0::numeric) filter (where reject.created_at < now() - interval '1 days') as rupees_after_1,
+        sum(reject.amount_paise / 100.0::numeric) filter (where reject.created_at < now() - interval '3 days') as rupees_after_3,
+        sum(reject.amount_paise / 100.0::numeric) filter (where reject.created_at < now() - interval '7 days') as rupees_after_7,
         min(reject.created_at) as since
     from raw.raw_rejected_records as reject
     where reject.fate = 'open' and reject.disposition = 'rejected'
@@ -85,6 +100,9 @@ refused as (
         log.lender,
         count(*) as items,
         null::numeric as rupees,
+        null::numeric as rupees_after_1,
+        null::numeric as rupees_after_3,
+        null::numeric as rupees_after_7,
         min(log.received_at) as since
     from raw.raw_s3_file_processing_log as log
     where log.state in ('refused', 'halted', 'failed')
@@ -100,6 +118,9 @@ undelivered as (
         letter.lender,
         count(*) as items,
         null::numeric as rupees,
+        null::numeric as rupees_after_1,
+        null::numeric as rupees_after_3,
+        null::numeric as rupees_after_7,
         min(letter.received_at) as since
     from raw.raw_webhook_dead_letter as letter
     where letter.fate = 'open'

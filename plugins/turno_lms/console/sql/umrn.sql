@@ -3,6 +3,11 @@ select
     mandate.umrn,
     mandate.loan_id,
     mandate.lender,
+    case
+        when mandate.valid_from > (now() at time zone 'Asia/Kolkata')::date then 'not yet'
+        when mandate.valid_to < (now() at time zone 'Asia/Kolkata')::date then 'ended'
+        else 'stands'
+    end as standing,
     mandate.valid_from,
     mandate.valid_to,
     mandate.loaded_at,

@@ -1,0 +1,26 @@
+"""What people answer under Required Actions, as the DAGs that wait for a second person read it.
+
+The question is a HITLOperator with these two options, REJECT by default when the time is up. An ApprovalOperator would
+skip its followers when it is rejected, and so drop who rejected.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+APPROVE, REJECT = "Approve", "Reject"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Who answered, and what. Nobody (`person` empty) answered a question whose time was up."""
+
+    person: str
+    approved: bool
+
+
+def read_answer(returned: Any) -> Answer:
+    """The answer in what the question's task returned; nothing, as of a task marked as success, is nobody's."""
+    given = returned or {}
+    responder = given.get("responded_by_user") or {}
+    person = str(responder.get("name") or responder.get("id") or "").strip()
+    return Answer(person, given.get("chosen_options") == [APPROVE])

@@ -59,12 +59,12 @@ with DAG(
     def replay_selection() -> dict[str, Any]:
         """Mark the events of the form's selection to be read again, and try its dead letters."""
         from turno_lms.gateways.replay import Selection, replay
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
         texts = {name: text_param(name) for name in ("gateway", *TEXT)}
         moments = {name: moment_param(name) for name in MOMENTS}
         flags = {name: flag_param(name) for name in FLAGS}
-        with connect() as conn:
+        with connect(Role.INGESTION) as conn:
             selection = Selection(**texts, **moments, **flags)
             return replay(conn, selection, text_param("reason") or "", current_run()).to_dict()
 

@@ -95,13 +95,13 @@ def _at_rest(stack: "StackEnvironment") -> Iterator[tuple["AirflowApi", "Warehou
     from local_stack.demo.loan_book import ensure_loan_book
     from local_stack.demo.pipelines import wait_for_dags
     from local_stack.demo.watch import Watch
-    from turno_lms.warehouse.connection import connect
+    from turno_lms.warehouse.connection import Role, connect
 
     variables = stack.variables()
     api = AirflowApi(*(variables[f"TURNO_AIRFLOW_{name}"] for name in ("URL", "USER", "PASSWORD")))
     wait_for_dags(api)
     ensure_loan_book()
-    with connect(application_name="benchmark") as conn:
+    with connect(Role.CONSOLE, application_name="benchmark") as conn:
         watch = Watch(api, conn, print, number=1)
         watch.wait_for([watch.start("reconcile_loans")])
         watch.settle(reconciled=False)

@@ -16,8 +16,9 @@ from unittest.mock import patch
 from starlette.testclient import TestClient
 
 from benchmarks.services import postgres_server, warehouse
+from local_stack.environment import warehouse_connections
 from tests.dbt.project import DbtProject, dbt_project
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 ROWS = 1_000_000
 ROUNDS = 7
@@ -81,7 +82,7 @@ def _paths(project: DbtProject) -> dict[str, str]:
 @contextmanager
 def _console(project: DbtProject) -> Iterator[TestClient]:
     """The console with a person in it; Airflow's login is measured elsewhere, by Airflow."""
-    os.environ["AIRFLOW_CONN_TURNO_WAREHOUSE"] = project.app_url
+    os.environ.update(warehouse_connections(project.url))
     from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
 
     from turno_lms.console.access import ConsoleUser
@@ -106,7 +107,7 @@ def _page(browser: TestClient, path: str) -> float:
 
 
 def _one_row(project: DbtProject) -> None:
-    with connect(project.app_url) as conn:
+    with connect(project.url(Role.CONSOLE)) as conn:
         conn.execute(_ONE).fetchone()
 
 

@@ -26,7 +26,7 @@ from benchmarks.services import REGION, postgres_server, s3_server, warehouse
 from local_stack.databases import Databases
 from turno_lms.lenders.apply import apply_lenders
 from turno_lms.lenders.registry import load_lenders
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 BUCKET = "turnofile"
 KEY = "lenders/gb/nach_response/benchmark.csv"
@@ -61,7 +61,7 @@ def run() -> Mapping[str, float | int]:
         write_lender_file(file, rows)
         _prepare(databases, s3_url, file)
         print(f"{rows} rows, {file.stat().st_size / 1e6:.0f} MB of CSV", flush=True)
-        load = _in_own_process(databases.url("ours", "turno_app"), s3_url)
+        load = _in_own_process(databases.url("ours", Role.INGESTION), s3_url)
         print(f"load: {load}", flush=True)
         standard = Path(folder) / "standard.copy"
         _export(databases.url("ours"), standard)

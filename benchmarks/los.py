@@ -25,8 +25,10 @@ from unittest.mock import patch
 import requests
 
 from benchmarks.services import postgres_server, s3_server, warehouse
+from local_stack.environment import warehouse_connections
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, StackError, free_port, spawn, stop_child, wait_until
+from turno_lms.warehouse.connection import Role
 
 LOANS = int(os.environ.get("LOANS", "1000"))
 ATOMIC = os.environ.get("ATOMIC", "") == "1"
@@ -46,7 +48,7 @@ def run() -> Mapping[str, float | int]:
     """Seconds of each stage, calls and calls a second, and what the same files did again."""
     with postgres_server() as databases, s3_server() as s3_url, _fineract() as fineract_url:
         url = warehouse(databases)
-        _connections(databases.url("warehouse", "turno_app"), s3_url, fineract_url)
+        _connections(lambda role: databases.url("warehouse", role), s3_url, fineract_url)
         product_id = _client(fineract_url).create_loan_product(_PRODUCT)
         s3 = _bucket()
         for operation, rows in _files().items():
@@ -104,7 +106,7 @@ def _whole_run(product_id: int) -> dict[str, float]:
     from turno_lms.domain.runs import RunContext
     from turno_lms.los import ledger
     from turno_lms.orchestration import los_operations
-    from turno_lms.warehouse.connection import connect
+    from turno_lms.warehouse.connection import Role, connect
 
     run_context = RunContext("run_los_operations", f"benchmark_{secrets.token_hex(4)}")
 
@@ -114,7 +116,7 @@ def _whole_run(product_id: int) -> dict[str, float]:
 
     with patch.object(los_operations, "current_run", lambda: run_context):
         seconds = {"intake": _timed(take_files)}
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         seconds["intake"] += _timed(lambda: ledger.claim(conn, run_context))
     for kind, name in (("client", "clients"), ("loan", "loans")):
         chunks = los_operations.plan_operations(kind, _CHUNKS)
@@ -214,12 +216,12 @@ def _fineract() -> Iterator[str]:
             stop_child(process)
 
 
-def _connections(app_url: str, s3_url: str, fineract_url: str) -> None:
+def _connections(url_of: Callable[[Role], str], s3_url: str, fineract_url: str) -> None:
     """The Airflow connections, as the environment gives them."""
     login = {"conn_type": "http", "host": fineract_url, "login": "mifos", "password": "password"}
     keys = {"conn_type": "aws", "login": "test", "password": "test"}
     os.environ |= {
-        "AIRFLOW_CONN_TURNO_WAREHOUSE": app_url,
+        **warehouse_connections(url_of),
         "AIRFLOW_CONN_TURNO_FINERACT": json.dumps(login),
         "AIRFLOW_CONN_TURNO_S3": json.dumps(
             {**keys, "extra": {"endpoint_url": s3_url, "region_name": "ap-south-1"}}

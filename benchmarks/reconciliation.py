@@ -18,6 +18,7 @@ from tests.dbt.landing import GB, put_lender
 from tests.dbt.project import RUN, DbtProject, dbt_project
 from turno_lms.reconciliation.findings import record_loans
 from turno_lms.reconciliation.matches import record_exact, record_matches
+from turno_lms.warehouse.connection import Role
 
 ROWS = 1_000_000
 LOANS = 250_000
@@ -134,9 +135,9 @@ def _ladder(project: DbtProject) -> dict[str, float | int]:
     seconds = {model: _model_seconds(project, model) for model in models}
     print("; ".join(f"{model} {spent:.2f} s" for model, spent in seconds.items()), flush=True)
     started = perf_counter()
-    exact = record_exact(project.app, RUN)
+    exact = record_exact(project.session(Role.RECONCILER), RUN)
     recorded = perf_counter()
-    report = record_matches(project.app, RUN)
+    report = record_matches(project.session(Role.RECONCILER), RUN)
     done = perf_counter()
     print(f"exact recorded {recorded - started:.2f} s, the rest {done - recorded:.2f} s", flush=True)
     return {
@@ -215,7 +216,7 @@ def _loans(project: DbtProject) -> dict[str, float | int]:
     project.conn.execute("vacuum analyze")
     model = _model_seconds(project, "core_recon_loan")
     started = perf_counter()
-    opened = record_loans(project.app, RUN).opened
+    opened = record_loans(project.session(Role.RECONCILER), RUN).opened
     recorded = perf_counter() - started
     print(f"{loans} loans compared in {model:.2f} s, differences recorded in {recorded:.2f} s", flush=True)
     return {"loans": loans, "loan_seconds": model + recorded, "loan_differences": opened}

@@ -11,8 +11,8 @@ from local_stack import postgres
 from local_stack.databases import Databases
 from local_stack.health import answers
 from local_stack.processes import LOOPBACK, StackError, free_port, spawn, stop_child, wait_until
+from turno_lms.warehouse.connection import Role
 
-ROLES = ("turno_app", "turno_dbt", "turno_receiver")
 REGION = "ap-south-1"
 _START_SECONDS = 60.0
 
@@ -20,7 +20,7 @@ _START_SECONDS = 60.0
 @contextmanager
 def postgres_server() -> Iterator[Databases]:
     """A PostgreSQL server with fsync on."""
-    passwords = {role: secrets.token_hex(8) for role in (postgres.SUPERUSER, *ROLES)}
+    passwords = {role: secrets.token_hex(8) for role in (postgres.SUPERUSER, *Role)}
     with TemporaryDirectory(prefix="turno-bench-") as folder:
         server = postgres.PostgresServer(
             Path(folder) / "data", free_port(), passwords, durable=True, dies_with_parent=True
@@ -42,7 +42,7 @@ def warehouse(databases: Databases, name: str = "warehouse") -> str:
     migrate(databases.url(name))
     with connect(databases.url(name)) as conn:
         apply_operations(conn)
-    for role in ROLES:
+    for role in Role:
         databases.ensure_role(role)
     return databases.url(name)
 

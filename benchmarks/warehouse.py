@@ -19,7 +19,7 @@ from local_stack.databases import Databases
 from tests.dbt.landing import GB, put_lender
 from tests.dbt.project import DATABASE, DbtProject, dbt_project
 from turno_lms.identity.evidence import check_money_path
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 HISTORY = 5_000_000
 SMALL_HISTORY = 50_000
@@ -119,7 +119,7 @@ def _increment_seconds(databases: Databases, history: int) -> tuple[float, float
             debits.land(INCREMENT)
             rounds.append(_timed_build(project))
             print("base, identities, core:", *(f"{seconds:.2f} s" for seconds in rounds[-1]), flush=True)
-        check_money_path(project.app)
+        check_money_path(project.session(Role.RECONCILER))
         whole = median(sum(each) for each in rounds)
         print(f"{whole:.2f} s, of which {idle:.2f} s for an empty increment", flush=True)
         return whole, whole - idle

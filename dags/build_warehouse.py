@@ -64,27 +64,27 @@ with DAG(
     def assign_identities() -> dict[str, Any]:
         """Give every new sighting its posting key; dbt reads them and never works them out itself."""
         from turno_lms.identity.assign import assign_identities
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.RECONCILER) as conn:
             return assign_identities(conn, current_run()).to_dict()
 
     @task(outlets=[TRANSACTIONS_BUILT])
     def check_evidence() -> dict[str, Any]:
         """Count in the warehouse what was built; the colour of a task is no proof."""
         from turno_lms.identity.evidence import check_money_path
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.RECONCILER) as conn:
             return check_money_path(conn).to_dict()
 
     @task(execution_timeout=LONG)
     def raise_returns() -> dict[str, Any]:
         """Ask a person about money that went back; posting does not wait for this."""
         from turno_lms.gateways.returns import raise_returns
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.RECONCILER) as conn:
             return raise_returns(conn, current_run()).to_dict()
 
     (

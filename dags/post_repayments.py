@@ -57,9 +57,9 @@ with DAG(
         """Make an intent for every transaction that may be posted, and prepare the reversal of what went back."""
         from turno_lms.posting.claim import claim
         from turno_lms.posting.reversals import prepare_reversals
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.POSTER) as conn:
             prepare_reversals(conn, current_run())
             return claim(conn, current_run()).to_dict()
 
@@ -67,9 +67,9 @@ with DAG(
     def plan() -> list[list[str]]:
         """The loans with calls that are due, in chunks."""
         from turno_lms.posting.plan import plan_chunks
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.POSTER) as conn:
             return plan_chunks(conn, CHUNKS)
 
     @task(pool=Pool.FINERACT_WRITE, pool_slots=THREADS, execution_timeout=LONG, map_index_template=LABEL)
@@ -84,11 +84,11 @@ with DAG(
     def prove(chunks: Any) -> dict[str, Any]:
         """Compare the ledger with Fineract for the loans of this run; a difference fails the run."""
         from turno_lms.posting.proof import prove
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
         run = current_run()
         loan_ids = [loan_id for chunk in chunks or [] for loan_id in chunk]
-        with connect(autocommit=True) as conn, fineract_client(run) as client:
+        with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
             report = prove(conn, client, loan_ids, run)
         report.raise_for_differences()
         return report.to_dict()

@@ -48,10 +48,10 @@ with DAG(
     def snapshot_loans() -> dict[str, Any]:
         """Store the loans that changed since they were last looked at."""
         from turno_lms.fineract.snapshots import snapshot_loans
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
         run = current_run()
-        with connect(autocommit=True) as conn, fineract_client(run) as client:
+        with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
             return snapshot_loans(conn, client, run).to_dict()
 
     @task(outlets=[LOANS_SNAPSHOTTED])
@@ -64,10 +64,10 @@ with DAG(
     def prove() -> dict[str, Any]:
         """Compare the ledger with the changed loans in Fineract, or with all; a difference fails the run."""
         from turno_lms.posting.proof import changed_loans, prove
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
         run = current_run()
-        with connect(autocommit=True) as conn, fineract_client(run) as client:
+        with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
             loan_ids = None if flag_param("every_loan") else changed_loans(conn)
             report = prove(conn, client, loan_ids, run)
         report.raise_for_differences()

@@ -43,27 +43,27 @@ with DAG(
     def record_exact() -> int:
         """Record the pairs of the exact rules, which posting may be waiting for."""
         from turno_lms.reconciliation.matches import record_exact
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.RECONCILER) as conn:
             return record_exact(conn, current_run())
 
     @task(outlets=[TRANSACTIONS_RECONCILED], execution_timeout=LONG)
     def record_matches() -> dict[str, Any]:
         """Turn what the other rules propose into matches, and what is left into exceptions."""
         from turno_lms.reconciliation.matches import record_matches
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.RECONCILER) as conn:
             return record_matches(conn, current_run()).to_dict()
 
     @task
     def record_settlements() -> dict[str, int]:
         """Keep what settlements say otherwise than the gateway's events and the rate cards."""
         from turno_lms.reconciliation.findings import record_settlements
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.RECONCILER) as conn:
             return record_settlements(conn, current_run()).to_dict()
 
     @task(execution_timeout=LONG)

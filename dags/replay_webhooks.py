@@ -61,13 +61,13 @@ with DAG(
     def replay_selection() -> dict[str, Any]:
         """Mark the events of the form's selection to be read again, and try its dead letters. A dry run counts them."""
         from turno_lms.gateways.replay import Selection, count_selected, replay
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
         keys = get_current_context()["params"]["event_keys"]
         texts = {name: text_param(name) for name in ("gateway", *TEXT)}
         moments = {name: moment_param(name) for name in MOMENTS}
         flags = {name: flag_param(name) for name in FLAGS}
-        with connect() as conn:
+        with connect(Role.INGESTION) as conn:
             selection = Selection(event_keys=keys, **texts, **moments, **flags)
             if flag_param("dry_run"):
                 return count_selected(conn, selection)

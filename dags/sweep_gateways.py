@@ -48,9 +48,9 @@ with DAG(
         from turno_lms.gateways.connections import accounts
         from turno_lms.gateways.sweep import is_warehouse_built
         from turno_lms.lenders.registry import load_lenders
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
-        with connect() as conn:
+        with connect(Role.INGESTION) as conn:
             return accounts(load_lenders()) if is_warehouse_built(conn) else []
 
     @task(execution_timeout=LONG, map_index_template=LABEL)
@@ -59,7 +59,7 @@ with DAG(
         from turno_lms.gateways.connections import gateway_api
         from turno_lms.gateways.sweep import sweep
         from turno_lms.lenders.accounts import connection_id
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
         label_task(f"{account['lender']} at {account['gateway']}")
         api = gateway_api(**account)
@@ -67,7 +67,7 @@ with DAG(
             raise AirflowSkipException(f"there is no connection {connection_id(**account)}")
         days_back = get_current_context()["params"].get("days_back")
         since = datetime.now(UTC) - timedelta(days=days_back) if days_back else None
-        with connect(autocommit=True) as conn:
+        with connect(Role.INGESTION, autocommit=True) as conn:
             return sweep(conn, api, run=current_run(), since=since, **account).to_dict()
 
     @task(outlets=[GATEWAY_EVENTS_LANDED], trigger_rule=TriggerRule.ALL_DONE)

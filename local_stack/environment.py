@@ -12,6 +12,7 @@ from local_stack.databases import Databases
 from local_stack.folder import ROOT, StateFolder
 from local_stack.gateways.logins import API_KEY_ID, API_KEY_SECRET, CASHFREE_CLIENT_ID
 from local_stack.processes import LOOPBACK, StackError
+from turno_lms.warehouse.connection import Role
 
 SERVICES = ("postgres", "s3", "fineract", "gateways", "receiver", "airflow")
 NEEDS = {"airflow": ("postgres",), "receiver": ("postgres",), "gateways": ("receiver", "postgres")}
@@ -33,10 +34,11 @@ PREFERRED_PORTS = {
     "airflow-task-logs-2": 28083,
     "redis": 25437,
 }
-_ROLES = ("postgres", "airflow", "turno_owner", "turno_app", "turno_dbt", "turno_receiver")
+_LOGINS = ("postgres", "airflow", *Role)
+_CONNECTED = (Role.OWNER, Role.INGESTION, Role.RECONCILER, Role.POSTER, Role.CONSOLE)
 AIRFLOW_USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 _SECRET_BYTES = {
-    **dict.fromkeys(_ROLES, 16),
+    **dict.fromkeys(_LOGINS, 16),
     **{f"airflow_user_{user}": 8 for user in AIRFLOW_USERS},  # typed by people
     **dict.fromkeys(("airflow_jwt", "airflow_fernet", "airflow_api", "redis"), 32),
 }
@@ -61,7 +63,7 @@ class StackEnvironment:
     def databases(self) -> Databases:
         """The PostgreSQL server, ours or the external one."""
         own = f"postgresql://postgres:{self.secrets['postgres']}@{LOOPBACK}:{self.ports['postgres']}/postgres"
-        passwords = {role: self.secrets[role] for role in _ROLES[1:]}
+        passwords = {role: self.secrets[role] for role in _LOGINS[1:]}
         return Databases(self.external.get("postgres", own), passwords)
 
     @property
@@ -103,17 +105,16 @@ class StackEnvironment:
 
     def _postgres_variables(self) -> dict[str, str]:
         url = self.databases.url
-        dbt = urlsplit(url("warehouse", "turno_dbt"))
+        dbt = urlsplit(url("warehouse", Role.DBT))
         return {
             "TURNO_POSTGRES_URL": self.databases.admin_url,
-            "TURNO_WAREHOUSE_URL": url("warehouse", "turno_app"),
-            "TURNO_RECEIVER_DATABASE_URL": url("warehouse", "turno_receiver"),
-            "AIRFLOW_CONN_TURNO_WAREHOUSE": url("warehouse", "turno_app"),
-            "AIRFLOW_CONN_TURNO_WAREHOUSE_OWNER": url("warehouse", "turno_owner"),
+            "TURNO_WAREHOUSE_URL": url("warehouse", Role.CONSOLE),
+            "TURNO_RECEIVER_DATABASE_URL": url("warehouse", Role.RECEIVER),
+            **warehouse_connections(lambda role: url("warehouse", role)),
             "TURNO_DBT_HOST": str(dbt.hostname),
             "TURNO_DBT_PORT": str(dbt.port or 5432),
-            "TURNO_DBT_USER": "turno_dbt",
-            "TURNO_DBT_PASSWORD": self.secrets["turno_dbt"],
+            "TURNO_DBT_USER": Role.DBT,
+            "TURNO_DBT_PASSWORD": self.secrets[Role.DBT],
             "TURNO_DBT_DBNAME": "warehouse",
         }
 
@@ -169,6 +170,11 @@ class StackEnvironment:
     def as_shell(self) -> str:
         """The variables as lines a POSIX shell can eval."""
         return "\n".join(f"{name}={shlex.quote(value)}" for name, value in self.variables().items())
+
+
+def warehouse_connections(url_of: Callable[[Role], str]) -> dict[str, str]:
+    """The Airflow connections of the roles that our code opens the warehouse with."""
+    return {f"AIRFLOW_CONN_{role.conn_id.upper()}": url_of(role) for role in _CONNECTED}
 
 
 def with_needs(names: Iterable[str]) -> frozenset[str]:

@@ -18,7 +18,6 @@ from local_stack.services import airflow_settings, base_environment
 
 POOLS = ROOT / "deploy" / "pools.json"
 DBT_PROJECT = ROOT / "include" / "dbt"
-LOGIN_ROLES = ("turno_app", "turno_dbt", "turno_receiver")
 
 
 def prepare_warehouse(stack: StackEnvironment) -> str:
@@ -26,7 +25,7 @@ def prepare_warehouse(stack: StackEnvironment) -> str:
     from turno_lms.lenders.apply import apply_lenders
     from turno_lms.lenders.registry import load_lenders
     from turno_lms.los.apply import apply_operations
-    from turno_lms.warehouse.connection import connect
+    from turno_lms.warehouse.connection import Role, connect
     from turno_lms.warehouse.migrate import migrate
 
     databases = stack.databases
@@ -34,8 +33,8 @@ def prepare_warehouse(stack: StackEnvironment) -> str:
     databases.ensure_database("warehouse", owner="turno_owner")
     owner_url = databases.url("warehouse", "turno_owner")
     migrate(owner_url)
-    for role in LOGIN_ROLES:
-        databases.ensure_role(role)
+    for role in Role:
+        databases.ensure_role(role, may_create_roles=role is Role.OWNER)
     with connect(owner_url) as conn:
         apply_operations(conn)
         changes = apply_lenders(conn, load_lenders(MAPPINGS))

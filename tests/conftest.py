@@ -16,12 +16,11 @@ from local_stack.health import answers
 from local_stack.processes import LOOPBACK, free_port, spawn, stop_child, wait_until
 from tests.dbt.project import DbtProject, dbt_project
 from turno_lms.los.apply import apply_operations
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 from turno_lms.warehouse.migrate import migrate
 
 BUCKET = "turnofile"
 REGION = "ap-south-1"
-ROLES = ("turno_app", "turno_dbt", "turno_receiver")
 _START_SECONDS = 60.0
 _database_numbers = count(1)
 
@@ -44,7 +43,7 @@ def start_server(command: list[str], url: str, log: Path) -> "subprocess.Popen[b
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """A PostgreSQL server for the session, without durability. `.url(dbname, role="postgres")` gives addresses."""
     folder = tmp_path_factory.mktemp("postgres")
-    passwords = {role: secrets.token_hex(8) for role in (postgres.SUPERUSER, *ROLES)}
+    passwords = {role: secrets.token_hex(8) for role in (postgres.SUPERUSER, *Role)}
     server = postgres.PostgresServer(
         folder / "data", free_port(), passwords, durable=False, dies_with_parent=True
     )
@@ -59,7 +58,7 @@ def warehouse_template(postgres_server: Databases) -> str:
     name = "warehouse_template"
     postgres_server.ensure_database(name)
     migrate(postgres_server.url(name))
-    for role in ROLES:
+    for role in Role:
         postgres_server.ensure_role(role)
     with connect(postgres_server.url(name), autocommit=True) as conn:
         apply_operations(conn)
@@ -84,7 +83,7 @@ def warehouse_url(postgres_server: Databases, warehouse_database: str) -> str:
 
 @pytest.fixture
 def warehouse_role_url(postgres_server: Databases, warehouse_database: str) -> Callable[[str], str]:
-    """Of a role (turno_app, turno_dbt, turno_receiver) to its URL of the test's warehouse."""
+    """Of a role to its URL of the test's warehouse."""
     return lambda role: postgres_server.url(warehouse_database, role)
 
 

@@ -73,7 +73,7 @@ def _show(stack: StackEnvironment, started: float) -> tuple[str, str]:
     from local_stack.demo.figures import collect_figures
     from local_stack.demo.pipelines import run_pipelines
     from turno_lms.orchestration.connections import s3_client
-    from turno_lms.warehouse.connection import connect
+    from turno_lms.warehouse.connection import Role, connect
 
     def say(text: str) -> None:
         typer.echo(f"[{time.monotonic() - started:5.1f} s] {text}")
@@ -81,7 +81,7 @@ def _show(stack: StackEnvironment, started: float) -> tuple[str, str]:
     variables = stack.variables()
     address, user, password = (variables[f"TURNO_AIRFLOW_{name}"] for name in ("URL", "USER", "PASSWORD"))
     api = AirflowApi(address, user, password)
-    with connect(application_name="turno demo") as conn:
+    with connect(Role.CONSOLE, application_name="turno demo") as conn:
         watch = run_pipelines(stack, api, conn, s3_client(), say)
         figures = collect_figures(conn)
     builds = [run.label for run in api.runs("success") if run.dag_id == "build_warehouse"]

@@ -15,7 +15,7 @@ from turno_lms.domain.money import indian_rupees
 from turno_lms.fineract.audit import DatabaseAudit
 from turno_lms.fineract.hook import FineractHook
 from turno_lms.posting.proof import ProofReport, find_files_that_do_not_tie, prove
-from turno_lms.warehouse.connection import Row, WarehouseConnection, warehouse_url
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, warehouse_url
 
 _THREADS = 4
 _UNEXPLAINED = "unexplained"
@@ -98,7 +98,7 @@ def _repayments_in_fineract() -> list[tuple[str, Decimal]]:
 
 
 def _repayments_of(loans: Iterable[Loan]) -> list[tuple[str, Decimal]]:
-    with closing(DatabaseAudit(warehouse_url(), RUN)) as audit:
+    with closing(DatabaseAudit(warehouse_url(Role.POSTER), RUN)) as audit:
         client = FineractHook().client(audit)
         return [
             (loan.loan_id, Decimal(transaction["amount"]))
@@ -122,7 +122,7 @@ def _by_lender(repayments: Iterable[tuple[str, Decimal]]) -> list[Row]:
 
 
 def _proof(conn: WarehouseConnection) -> ProofReport:
-    with closing(DatabaseAudit(warehouse_url(), RUN)) as audit:
+    with closing(DatabaseAudit(warehouse_url(Role.POSTER), RUN)) as audit:
         report = prove(conn, FineractHook().client(audit), None, RUN)
     conn.commit()
     return report

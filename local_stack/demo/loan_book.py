@@ -15,7 +15,7 @@ from turno_lms.fineract.audit import DatabaseAudit
 from turno_lms.fineract.client import FineractClient, Json
 from turno_lms.fineract.hook import FineractHook
 from turno_lms.lenders.registry import load_lenders
-from turno_lms.warehouse.connection import warehouse_url
+from turno_lms.warehouse.connection import Role, warehouse_url
 
 RUN = RunContext(dag_id="demo", run_id="loan_book", actor="demo")
 _THREADS = 4
@@ -37,7 +37,7 @@ def ensure_loan_book() -> int:
 
     Raises StackError when Fineract numbers products or payment types otherwise than the lender mappings expect.
     """
-    with closing(DatabaseAudit(warehouse_url(), RUN)) as audit:
+    with closing(DatabaseAudit(warehouse_url(Role.POSTER), RUN)) as audit:
         client = FineractHook().client(audit)
         _ensure_payment_types(client)
         _ensure_products(client)
@@ -81,7 +81,7 @@ def _ensure_products(client: FineractClient) -> None:
 
 def _bring_to_active(loans: Iterable[Loan], statuses: Mapping[str | None, int]) -> None:
     """Client, application, approval, disbursal: for each loan the steps that it still lacks."""
-    with closing(DatabaseAudit(warehouse_url(), RUN)) as audit:
+    with closing(DatabaseAudit(warehouse_url(Role.POSTER), RUN)) as audit:
         client = FineractHook().client(audit)
         for loan in loans:
             status = statuses.get(loan.loan_id, 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.testclient import TestClient
 
+from local_stack.environment import warehouse_connections
 from tests.dags.conftest import airflow_database, dag_bag, manifest  # noqa: F401  (fixtures; it also sets Airflow's home)
 from tests.dbt.project import DbtProject
 
@@ -81,7 +82,8 @@ def airflow_app(airflow_database: str, dag_bag: "DagBag") -> "FastAPI":  # noqa:
 def rows(project: DbtProject, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows of `_ROWS` in a warehouse that dbt has built; the console reads it under the role it has in production."""
     project.conn.execute(_ROWS)
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", project.app_url)
+    for name, value in warehouse_connections(project.url).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

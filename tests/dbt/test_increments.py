@@ -34,7 +34,7 @@ from tests.dbt.project import MODELS, DbtProject
 from turno_lms.identity import decisions
 from turno_lms.identity.evidence import check_money_path
 from turno_lms.warehouse.changes import record_changes
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 PAID = RazorpayPayment("pay_1", notes={"loan_id": "AXL300001"})
 DEBIT = RazorpayPayment("pay_8", amount="5499.00", notes={"umrn": "UMRN1"})
@@ -205,13 +205,19 @@ DEEDS: list[Happening] = [
     lambda p: put_axle(p.conn, replace(AXLE_WITH_CASHFREE, post_from=date(2026, 1, 6))),
     lambda p: put_lender(p.conn, AFTER_RECON),
     lambda p: settle_one_question(
-        p, "possible_duplicate", lambda key, _: decisions.release(p.app, key, "two instalments", "asha")
+        p,
+        "possible_duplicate",
+        lambda key, _: decisions.release(p.session(Role.RECONCILER), key, "two instalments", "asha"),
     ),
     lambda p: settle_one_question(
-        p, "possible_duplicate", lambda key, first: decisions.link(p.app, key, first, "sent twice", "asha")
+        p,
+        "possible_duplicate",
+        lambda key, first: decisions.link(p.session(Role.RECONCILER), key, first, "sent twice", "asha"),
     ),
     lambda p: settle_one_question(
-        p, "identity_conflict", lambda key, _: decisions.release(p.app, key, "as frozen", "asha")
+        p,
+        "identity_conflict",
+        lambda key, _: decisions.release(p.session(Role.RECONCILER), key, "as frozen", "asha"),
     ),
     lambda p: p.reconcile(),
     lambda p: p.reconcile(),
@@ -270,7 +276,7 @@ def test_increments_in_any_order_equal_a_full_refresh(project: DbtProject, seed:
     put_axle(project.conn, AXLE_WITH_CASHFREE)
     happen(project, random.Random(seed))  # noqa: S311  # a shuffle, not a secret
     project.build_warehouse()
-    check_money_path(project.app)
+    check_money_path(project.session(Role.RECONCILER))
     incremental, identities = everything(project), project.rows("core.core_payment_identity")
     assert len(incremental["core.core_transaction_data"]) >= 3
     report = project.build_warehouse("--full-refresh")

@@ -337,7 +337,7 @@ def test_an_event_that_cannot_be_read_stops_nobody_and_goes_to_a_person(axle: Db
 
 @pytest.mark.parametrize("model", [*MODELS, "core.core_recon_side", "core.core_recon_exact"])
 def test_the_application_may_read_and_not_write_what_dbt_builds(project: DbtProject, model: str) -> None:
-    query = "select has_table_privilege('turno_app', %s, %s) as may"
+    query = "select has_table_privilege('turno_poster', %s, %s) as may"
     may = {right: project.conn.execute(query, (model, right)).fetchone() for right in ("select", "update")}
     assert may == {"select": {"may": True}, "update": {"may": False}}
 

@@ -15,7 +15,7 @@ import requests
 
 from tests.fineract.loan_book import standin_client
 from tests.los.fineract_book import PRODUCT, LosBook, approval_of, disbursal_of, lenders_with, new_loan
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -86,7 +86,7 @@ def killed(
 ) -> Iterator[Killed]:
     with connect(warehouse_url, autocommit=True) as conn:
         product_id = standin_client(fineract_url).create_loan_product(PRODUCT)
-        book = LosBook(fineract_url, warehouse_role_url("turno_app"), conn, lenders_with(product_id))
+        book = LosBook(fineract_url, warehouse_role_url(Role.POSTER), conn, lenders_with(product_id))
         yield Killed(book, product_id)
 
 

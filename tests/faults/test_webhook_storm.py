@@ -201,8 +201,10 @@ def test_what_was_answered_is_stored_once_and_one_transaction_whatever_is_killed
     after = storm.send_one_more()
     admin = server.databases.url(DATABASE)
     stored, forged = times_stored(admin, "evt_storm"), times_stored(admin, "evt_forged")
-    with connect(admin, autocommit=True) as conn, connect(project.app_url, autocommit=True) as app:
-        replace(project, conn=conn, app=app).build_warehouse()  # the sessions from before the crash are gone
+    with connect(admin, autocommit=True) as conn:
+        replace(
+            project, conn=conn, _sessions={}
+        ).build_warehouse()  # the sessions from before the crash are gone
         ended = conn.execute(_ENDED).fetchone()
     assert ended is not None
     figures = storm.figures

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from local_stack.environment import warehouse_connections
 from tests.dbt.landing import AXLE, AXLE_WEBHOOKS, RazorpayPayment, put_lender, put_loan, put_webhook
 from tests.dbt.project import DbtProject
 from turno_lms.cli import _mount, app
@@ -23,7 +24,7 @@ from turno_lms.gateways.replay import (
     discard,
     replay,
 )
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 RUN = RunContext("replay_webhooks", "manual__test", actor="asha")
 RECENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -147,7 +148,7 @@ def test_a_replay_is_on_record_and_may_not_be_changed_by_the_application(
     put_webhook(axle, "axle", payment.event(), key="evt_1")
     put_webhook(axle, "axle", payment.event("order.paid"), key="evt_2")
     axle.commit()
-    with connect(warehouse_role_url("turno_app")) as conn:
+    with connect(warehouse_role_url(Role.INGESTION)) as conn:
         report = replay(conn, Selection(event_type="order.paid"), "the rule was wrong", RUN)
     row = axle.execute("select * from core.core_gateway_replay").fetchone()
     assert row is not None
@@ -160,7 +161,9 @@ def test_a_replay_is_on_record_and_may_not_be_changed_by_the_application(
     events = axle.execute("select replay_id, gateway, lender, event_key from core.core_gateway_replay_event")
     expected = {"replay_id": report.replay_id, "gateway": "razorpay", "lender": "axle", "event_key": "evt_2"}
     assert events.fetchall() == [expected]
-    query = "select has_table_privilege('turno_app', 'core.core_gateway_replay', 'update, delete') as may"
+    query = (
+        "select has_table_privilege('turno_ingestion', 'core.core_gateway_replay', 'update, delete') as may"
+    )
     assert axle.execute(query).fetchone() == {"may": False}
 
 
@@ -169,7 +172,8 @@ def test_the_command_shows_what_is_meant_before_it_is_done(
 ) -> None:
     put_webhook(axle, "axle", RazorpayPayment("pay_1").event(), key="evt_1")
     axle.commit()
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_url)
+    for name, value in warehouse_connections(lambda _role: warehouse_url).items():
+        monkeypatch.setenv(name, value)
     _mount()
     command = ["webhooks", "replay", "--event", "evt_1"]
     shown = CliRunner().invoke(app, [*command, "--dry-run"]).stdout.splitlines()
@@ -195,7 +199,7 @@ def test_a_replayed_event_is_read_with_todays_rules_and_posted_once(project: Dbt
     )
     project.build_warehouse()
     assert project.payments() == {}
-    replay(project.app, Selection(payment_id="pay_1"), "the rule was mended", RUN)
+    replay(project.session(Role.INGESTION), Selection(payment_id="pay_1"), "the rule was mended", RUN)
     project.build_warehouse()
     key = source_key("axle", "AXL300001", date(2026, 1, 5), "100.00")
     assert [(row["posting_key"], row["posting_block"]) for row in project.payments().values()] == [

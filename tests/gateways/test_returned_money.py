@@ -10,6 +10,7 @@ from tests.dbt.project import RUN, DbtProject
 from turno_lms.domain import keys
 from turno_lms.gateways.returns import ReturnsReport, raise_returns
 from turno_lms.warehouse.changes import record_changes
+from turno_lms.warehouse.connection import Role
 
 DAY = date(2026, 1, 5)
 KEY = keys.source_key("axle", "AXL300001", DAY, "100.00")
@@ -26,7 +27,7 @@ def axle(project: DbtProject) -> DbtProject:
 
 def build(project: DbtProject) -> ReturnsReport:
     project.build_warehouse()
-    return raise_returns(project.app, RUN)
+    return raise_returns(project.session(Role.RECONCILER), RUN)
 
 
 def post(project: DbtProject) -> None:

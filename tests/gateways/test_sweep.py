@@ -25,7 +25,7 @@ from tests.gateways.standin import PAID_AT, Standin
 from turno_lms.domain.keys import source_key
 from turno_lms.gateways.api import GatewayError, ListedPayment, ListedRefund, RazorpayApi
 from turno_lms.gateways.sweep import GRACE, OVERLAP, WIDE, SweepReport, is_warehouse_built, sweep
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import Role, WarehouseConnection
 
 NOW = PAID_AT + timedelta(hours=1)
 
@@ -40,7 +40,9 @@ def axle(project: DbtProject) -> DbtProject:
 def ask(
     project: DbtProject, standin: Standin, gateway: str = "razorpay", now: datetime = NOW, **options: Any
 ) -> SweepReport:
-    return sweep(project.app, standin.api(gateway), gateway, "axle", RUN, now=now, **options)
+    return sweep(
+        project.session(Role.INGESTION), standin.api(gateway), gateway, "axle", RUN, now=now, **options
+    )
 
 
 def landed(conn: WarehouseConnection, gateway: str = "razorpay") -> list[str]:
@@ -162,13 +164,18 @@ def test_a_refund_nobody_told_of_is_found_with_its_payment(axle: DbtProject) -> 
     put_webhook(axle.conn, "axle", paid.event())
     refunded = replace(paid, refunded="30.00").event()["payload"]["payment"]["entity"]
     for landed_rows in (1, 0):  # what landed is known before it is built
-        report = sweep(axle.app, OnePayment(refunded), "razorpay", "axle", RUN, now=NOW)
+        report = sweep(axle.session(Role.INGESTION), OnePayment(refunded), "razorpay", "axle", RUN, now=NOW)
         assert report.payments_landed == landed_rows
     assert landed(axle.conn) == ["swept:pay_1:captured:3000"]
     axle.build_warehouse()
     (row,) = axle.payments().values()
     assert (row["payment_status"], row["posting_block"]) == ("partially_refunded", "not_collected")
-    assert sweep(axle.app, OnePayment(refunded), "razorpay", "axle", RUN, now=NOW).payments_landed == 0
+    assert (
+        sweep(
+            axle.session(Role.INGESTION), OnePayment(refunded), "razorpay", "axle", RUN, now=NOW
+        ).payments_landed
+        == 0
+    )
 
 
 def test_a_refund_of_an_old_payment_is_found_by_its_own_time(axle: DbtProject, standin: Standin) -> None:
@@ -225,13 +232,13 @@ def test_a_mandate_known_by_its_token_only_is_asked_for_and_then_names_the_loan(
     assert project.payments() == {}
     api = RazorpayApi(standin.url, f"{API_KEY_ID}_gb", API_KEY_SECRET)
     # the bank has not given a UMRN yet: nothing lands, and the next sweep asks again
-    assert sweep(project.app, api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 0
+    assert sweep(project.session(Role.INGESTION), api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 0
     standin.pay("pay_nach", **nach, umrn="HDFC7000000100151001")
-    assert sweep(project.app, api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 1
+    assert sweep(project.session(Role.INGESTION), api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 1
     project.build_warehouse()
     (row,) = project.payments().values()
     assert (row["loan_id"], row["posting_block"]) == ("GB100001", None)
-    assert sweep(project.app, api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 0
+    assert sweep(project.session(Role.INGESTION), api, "razorpay", "gb", RUN, now=NOW).tokens_landed == 0
 
 
 def test_every_page_is_asked_for(axle: DbtProject, standin: Standin) -> None:
@@ -249,9 +256,11 @@ def test_a_gateway_that_refuses_leaves_its_window_to_the_next_sweep(
     axle: DbtProject, standin: Standin
 ) -> None:
     with pytest.raises(GatewayError, match="razorpay: GET /v1/payments: 401"):
-        sweep(axle.app, standin.api(secret="wrong"), "razorpay", "axle", RUN, now=NOW)
+        sweep(axle.session(Role.INGESTION), standin.api(secret="wrong"), "razorpay", "axle", RUN, now=NOW)
     with pytest.raises(GatewayError, match="cashfree: POST /pg/recon: 401"):
-        sweep(axle.app, standin.api("cashfree", "wrong"), "cashfree", "axle", RUN, now=NOW)
+        sweep(
+            axle.session(Role.INGESTION), standin.api("cashfree", "wrong"), "cashfree", "axle", RUN, now=NOW
+        )
     assert axle.conn.execute("select from core.core_gateway_sweep").fetchall() == []
 
 
@@ -271,7 +280,7 @@ def test_a_warehouse_that_was_never_built_cannot_tell_what_is_missing(
     warehouse: WarehouseConnection, project: DbtProject
 ) -> None:
     assert not is_warehouse_built(warehouse)
-    assert is_warehouse_built(project.app)
+    assert is_warehouse_built(project.session(Role.INGESTION))
 
 
 @pytest.mark.parametrize("gateway", ["razorpay", "cashfree"])

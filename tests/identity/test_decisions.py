@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 from typer.testing import CliRunner
 
+from local_stack.environment import warehouse_connections
 from tests.dbt.landing import put_lender
 from tests.dbt.project import DbtProject
 from tests.identity.sightings import ONE, Seen, open_exceptions, posting_keys, put_sightings
 from turno_lms.identity.commands import app
 from turno_lms.identity.decisions import DecisionError, link, release
+from turno_lms.warehouse.connection import Role
 
 NACH = Seen("position:1:1")
 KEY = str(NACH.source_key)
@@ -38,27 +40,27 @@ def announced(project: DbtProject) -> list[str]:
 
 
 def test_a_release_is_recorded_announced_and_closes_its_question(held: DbtProject) -> None:
-    release(held.app, SECOND, "two part payments", "asha")
+    release(held.session(Role.RECONCILER), SECOND, "two part payments", "asha")
     assert decided(held) == [(SECOND, "release", None)]
     assert announced(held) == [SECOND]
     assert open_exceptions(held.conn) == {("possible_duplicate", THIRD)}
 
 
 def test_a_link_is_recorded_and_both_keys_are_announced(held: DbtProject) -> None:
-    link(held.app, SECOND, KEY, "sent twice", "asha")
+    link(held.session(Role.RECONCILER), SECOND, KEY, "sent twice", "asha")
     assert decided(held) == [(SECOND, "link", KEY)]
     assert announced(held) == [KEY, SECOND]
 
 
 def test_what_was_linked_before_follows_its_key(held: DbtProject) -> None:
-    link(held.app, THIRD, SECOND, "sent twice", "asha")
-    link(held.app, SECOND, KEY, "sent three times", "asha")
+    link(held.session(Role.RECONCILER), THIRD, SECOND, "sent twice", "asha")
+    link(held.session(Role.RECONCILER), SECOND, KEY, "sent three times", "asha")
     assert decided(held) == [(SECOND, "link", KEY), (THIRD, "link", KEY)]
 
 
 def test_a_decision_sticks_for_sightings_that_come_later(held: DbtProject) -> None:
     """The statement's second row pairs with the second payment, whatever was decided about that."""
-    link(held.app, SECOND, KEY, "sent twice", "asha")
+    link(held.session(Role.RECONCILER), SECOND, KEY, "sent twice", "asha")
     put_sightings(held.conn, [Seen(f"position:2:{n}", channel="file:statement") for n in (1, 2)])
     report = held.assign()
     assert (report.payments, report.held, report.conflicts_opened) == (0, 0, 0)
@@ -71,7 +73,7 @@ def test_a_linked_key_takes_no_payment_that_carries_a_reference(project: DbtProj
     bank = Seen("position:1:1", channel="file:bank", stream="online")
     put_sightings(project.conn, [bank, replace(bank, native_reference="position:1:2")])
     project.assign()
-    link(project.app, SECOND, KEY, "sent twice", "asha")
+    link(project.session(Role.RECONCILER), SECOND, KEY, "sent twice", "asha")
     hooks = [
         Seen(f"razorpay:pay_{n}", channel="razorpay", stream="online", gateway=f"razorpay:pay_{n}")
         for n in (1, 2)
@@ -87,7 +89,7 @@ def test_a_linked_key_takes_no_row_of_the_channel_that_posts(project: DbtProject
     statement = Seen("position:1:1", channel="file:statement")
     put_sightings(project.conn, [statement, replace(statement, native_reference="position:1:2")])
     project.assign()
-    link(project.app, SECOND, KEY, "sent twice", "asha")
+    link(project.session(Role.RECONCILER), SECOND, KEY, "sent twice", "asha")
     put_sightings(project.conn, [replace(NACH, native_reference=f"position:2:{n}") for n in (1, 2)])
     project.assign()
     assert {posting_keys(project.conn)[f"position:2:{n}"] for n in (1, 2)} == {KEY, THIRD}
@@ -100,7 +102,7 @@ def test_what_was_linked_to_a_payment_counts_as_its_own_reference(project: DbtPr
     hook = Seen("razorpay:pay_2", channel="razorpay", stream="online", gateway="razorpay:pay_2", bank="UTR2")
     put_sightings(project.conn, [bank, hook])
     project.assign()
-    link(project.app, SECOND, KEY, "the bank's two names", "asha")
+    link(project.session(Role.RECONCILER), SECOND, KEY, "the bank's two names", "asha")
     put_sightings(
         project.conn, [replace(hook, native_reference="razorpay:pay_3", gateway="razorpay:pay_3", bank=None)]
     )
@@ -113,33 +115,33 @@ def test_a_key_that_may_still_be_posted_is_not_linked_before_the_next_build(held
     put_sightings(held.conn, [replace(NACH, amount="99.00")])
     held.assign()
     with pytest.raises(DecisionError, match="run build_warehouse"):
-        link(held.app, KEY, SECOND, "sent twice", "asha")
+        link(held.session(Role.RECONCILER), KEY, SECOND, "sent twice", "asha")
     held.build("money_path_core")
-    link(held.app, KEY, SECOND, "sent twice", "asha")
+    link(held.session(Role.RECONCILER), KEY, SECOND, "sent twice", "asha")
 
 
 def test_keys_that_do_not_wait_for_a_person_are_not_decided(held: DbtProject) -> None:
     with pytest.raises(DecisionError, match="no posting key"):
-        release(held.app, "unheard-of", "why not", "asha")
+        release(held.session(Role.RECONCILER), "unheard-of", "why not", "asha")
     with pytest.raises(DecisionError, match="waits for nobody"):
-        release(held.app, KEY, "why not", "asha")
+        release(held.session(Role.RECONCILER), KEY, "why not", "asha")
     with pytest.raises(DecisionError, match="waits for nobody"):
-        link(held.app, KEY, SECOND, "why not", "asha")
+        link(held.session(Role.RECONCILER), KEY, SECOND, "why not", "asha")
     with pytest.raises(DecisionError, match="needs a reason"):
-        release(held.app, SECOND, "  ", "asha")
+        release(held.session(Role.RECONCILER), SECOND, "  ", "asha")
     with pytest.raises(DecisionError, match="to itself"):
-        link(held.app, SECOND, SECOND, "why not", "asha")
+        link(held.session(Role.RECONCILER), SECOND, SECOND, "why not", "asha")
     assert decided(held) == []
 
 
 def test_links_make_no_circle_and_no_chain(held: DbtProject) -> None:
-    link(held.app, SECOND, THIRD, "sent twice", "asha")
+    link(held.session(Role.RECONCILER), SECOND, THIRD, "sent twice", "asha")
     with pytest.raises(DecisionError, match=f"link to {THIRD} instead"):
-        link(held.app, THIRD, SECOND, "sent twice", "asha")
+        link(held.session(Role.RECONCILER), THIRD, SECOND, "sent twice", "asha")
     with pytest.raises(DecisionError, match=f"release that instead|linked to {THIRD}"):
-        release(held.app, SECOND, "changed my mind", "asha")
+        release(held.session(Role.RECONCILER), SECOND, "changed my mind", "asha")
     with pytest.raises(DecisionError, match="a decision stands"):
-        link(held.app, SECOND, KEY, "changed my mind", "asha")
+        link(held.session(Role.RECONCILER), SECOND, KEY, "changed my mind", "asha")
 
 
 @pytest.mark.parametrize(
@@ -154,13 +156,13 @@ def test_links_make_no_circle_and_no_chain(held: DbtProject) -> None:
 def test_money_whose_posting_has_begun_is_not_linked_away(held: DbtProject, begun: str) -> None:
     held.conn.execute(begun, (SECOND,))
     with pytest.raises(DecisionError, match="reversed in Fineract"):
-        link(held.app, SECOND, KEY, "sent twice", "asha")
+        link(held.session(Role.RECONCILER), SECOND, KEY, "sent twice", "asha")
 
 
 def test_a_resolved_conflict_stays_resolved_until_it_says_something_else(held: DbtProject) -> None:
     put_sightings(held.conn, [replace(NACH, amount="99.00")])
     held.assign()
-    release(held.app, KEY, "the bank corrected its file, we keep 100.00", "asha")
+    release(held.session(Role.RECONCILER), KEY, "the bank corrected its file, we keep 100.00", "asha")
     questions = {("possible_duplicate", SECOND), ("possible_duplicate", THIRD)}
     put_sightings(held.conn, [replace(NACH, amount="99.00")])
     held.assign()
@@ -178,13 +180,14 @@ def test_keys_that_share_a_reference_agree_again_when_linked(held: DbtProject) -
         KEY,
         SECOND,
     }
-    link(held.app, SECOND, KEY, "one UTR", "asha")
+    link(held.session(Role.RECONCILER), SECOND, KEY, "one UTR", "asha")
     held.assign()
     assert open_exceptions(held.conn) == {("possible_duplicate", THIRD)}
 
 
 def test_the_command_line_shows_and_decides(held: DbtProject, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", held.app_url)
+    for name, value in warehouse_connections(held.url).items():
+        monkeypatch.setenv(name, value)
     held.build("money_path_core")
     run = CliRunner().invoke
     shown = run(app, ["show", "position:1:2"])

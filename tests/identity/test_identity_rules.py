@@ -10,7 +10,7 @@ from tests.dbt.landing import put_lender
 from tests.dbt.project import RUN, DbtProject
 from tests.identity.sightings import ONE, TWO, Seen, open_exceptions, posting_keys, put_sightings
 from turno_lms.identity.assign import LOCK, IdentityReport, assign_identities
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 HOOK = Seen("razorpay:pay_1", channel="razorpay", stream="online", gateway="razorpay:pay_1")
 REPORT = Seen("file:one:report:pay_1", channel="file:report", stream="online", gateway="razorpay:pay_1")
@@ -283,7 +283,7 @@ def test_two_runs_at_once_take_turns_and_number_occurrences_without_a_gap(step: 
 
 
 def assign_in_own_connection(step: DbtProject) -> IdentityReport:
-    with connect(step.app_url) as conn:
+    with connect(step.url(Role.RECONCILER)) as conn:
         return assign_identities(conn, RUN)
 
 

@@ -1,4 +1,4 @@
-"""Lenders applied to a fresh warehouse, and the connection with which loads really run (role turno_app)."""
+"""Lenders applied to a fresh warehouse, and the connection with which loads really run (role turno_ingestion)."""
 
 import json
 import logging
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from local_stack.environment import warehouse_connections
 from tests.ingestion.files import BUCKET, Loads
 from turno_lms.lenders.apply import apply_lenders
 from turno_lms.lenders.registry import LenderRegistry, load_lenders
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +25,10 @@ def lenders() -> LenderRegistry:
 def app(
     warehouse: WarehouseConnection, warehouse_role_url: Callable[[str], str], lenders: LenderRegistry
 ) -> Iterator[WarehouseConnection]:
-    """A connection as turno_app to a warehouse that knows the lenders."""
+    """A connection as turno_ingestion to a warehouse that knows the lenders."""
     apply_lenders(warehouse, lenders)
     warehouse.commit()
-    with connect(warehouse_role_url("turno_app")) as conn:
+    with connect(warehouse_role_url(Role.INGESTION)) as conn:
         yield conn
 
 
@@ -44,8 +45,11 @@ def terminal(
     connection = {"conn_type": "aws", "login": "test-key", "password": "test-secret", "extra": extra}
     # Airflow's own log lines go to the terminal the runner takes away after each command
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_role_url("turno_app"))
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE_OWNER", warehouse_url)
+    addresses = warehouse_connections(
+        lambda role: warehouse_url if role is Role.OWNER else warehouse_role_url(role)
+    )
+    for name, value in addresses.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AIRFLOW_CONN_TURNO_S3", json.dumps(connection))
 
 

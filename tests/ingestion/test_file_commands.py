@@ -16,6 +16,7 @@ from tests.ingestion.test_replays import FILE, KEY, RAW, kinder
 from turno_lms.ingestion.spreadsheets import harmless
 from turno_lms.ingestion.umrn import load_umrn_rows
 from turno_lms.lenders import mapping_versions
+from turno_lms.warehouse.connection import WarehouseConnection
 
 Turno = Callable[..., str]
 OTHER = "UTIB7000100235000001"
@@ -131,11 +132,11 @@ def test_superseded_rows_are_kept_or_withdrawn_by_a_person(loads: Loads, turno: 
     ]
 
 
-def test_a_posted_row_is_not_withdrawn(loads: Loads, turno: Turno) -> None:
+def test_a_posted_row_is_not_withdrawn(warehouse: WarehouseConnection, loads: Loads, turno: Turno) -> None:
     from tests.ingestion.test_versions import freeze
 
     loads.gb(gb_csv(debit()))
-    key = freeze(loads, "file:gb:nach_response:T1", "GB100234", "posted")
+    key = freeze(warehouse, "file:gb:nach_response:T1", "GB100234", "posted")
     loads.gb(gb_csv(debit(umrn=OTHER, reference="T2")))
     said = turno("files", "withdraw", 1, "--reason", "sent in error", code=2)
     assert key[:12] in said.replace(" ", "")

@@ -12,7 +12,7 @@ from psycopg import sql
 
 from tests.ingestion.files import GB_PREFIX, Loads, debit, gb_csv
 from tests.ingestion.loading_process import APPLICATION
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import Role, WarehouseConnection
 
 pytestmark = pytest.mark.faults
 
@@ -67,7 +67,7 @@ def test_a_killed_load_leaves_nothing_half_and_is_taken_up_again(
         sys.executable,
         "-m",
         "tests.ingestion.loading_process",
-        warehouse_role_url("turno_app"),
+        warehouse_role_url(Role.INGESTION),
         s3_url,
     ]
     with holding(warehouse, stopped_at):

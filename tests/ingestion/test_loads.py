@@ -28,7 +28,7 @@ from turno_lms.ingestion.tables import Chunk
 from turno_lms.ingestion.transform import Judged, Transform
 from turno_lms.ingestion.umrn import load_umrn_rows
 from turno_lms.lenders.registry import LenderRegistry
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 RAW = """
 select loan_id, amount, date, status, note, payment_id, source_file, lender, _kind, _umrn, _row_number
@@ -371,7 +371,7 @@ def test_two_files_with_one_reference_loaded_at_once_accept_it_once(
     files = [loads.put(GB_PREFIX + name, gb_csv(debit(), debit(reference=name))) for name in names]
 
     def ingest(file: LenderFile) -> str:
-        with connect(warehouse_role_url("turno_app")) as conn:
+        with connect(warehouse_role_url(Role.INGESTION)) as conn:
             return Loads(conn, loads.s3, loads.lenders, BUCKET).ingest(file).state
 
     with ThreadPoolExecutor(len(files)) as pool:
@@ -389,7 +389,7 @@ def test_one_version_loaded_by_two_runs_at_once_is_loaded_once(
     file = loads.put(f"{GB_PREFIX}a.csv", gb_csv(debit()))
 
     def ingest(_: int) -> int:
-        with connect(warehouse_role_url("turno_app")) as conn:
+        with connect(warehouse_role_url(Role.INGESTION)) as conn:
             return Loads(conn, loads.s3, loads.lenders, BUCKET).ingest(file).file_id
 
     with ThreadPoolExecutor(3) as pool:

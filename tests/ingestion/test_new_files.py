@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from local_stack.environment import warehouse_connections
+
 # before anything imports airflow, which reads its home once and makes it where there is none
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="turno-airflow-"))
 
 from tests.ingestion.files import BUCKET, GB_PREFIX, Loads, debit, gb_csv
 from turno_lms.ingestion.files import FilePlace, LenderFile, describe_file, find_new_files, places_of
 from turno_lms.ingestion.load import FileRefusedError
+from turno_lms.warehouse.connection import Role
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -87,8 +90,9 @@ def airflow_connections(
     s3 = {
         "conn_type": "aws", "login": "test", "password": "test", "extra": {"region_name": "ap-south-1", "endpoint_url": s3_url},
     }  # fmt: skip
-    url = warehouse_role_url("turno_app").replace("postgresql://", "postgres://", 1)
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", url)
+    url = warehouse_role_url(Role.INGESTION).replace("postgresql://", "postgres://", 1)
+    for name, value in warehouse_connections(lambda _role: url).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AIRFLOW_CONN_TURNO_S3", json.dumps(s3))
 
 

@@ -17,7 +17,7 @@ from turno_lms.ingestion.replay import ReplayReport, files_to_replay, replay_fil
 from turno_lms.lenders import mapping_versions
 from turno_lms.lenders.schema import FileKind, Filter, Lender, Thresholds
 from turno_lms.posting.proof import find_files_that_do_not_tie
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import Role, WarehouseConnection
 
 KEY = f"{GB_PREFIX}a.csv"
 RAW = """
@@ -333,7 +333,7 @@ def test_a_killed_replay_leaves_nothing_half_and_is_done_again(
         mapping_versions.keep(loads.conn, kinder(loads))
     before = loads.rows(EVERYTHING)
     command = [
-        sys.executable, "-m", "tests.ingestion.replaying_process", warehouse_role_url("turno_app"), s3_url,
+        sys.executable, "-m", "tests.ingestion.replaying_process", warehouse_role_url(Role.INGESTION), s3_url,
         kinder(loads).mapping_version,
     ]  # fmt: skip
     with holding(warehouse, stopped_at):

@@ -11,6 +11,7 @@ from turno_lms.ingestion.files import find_new_files
 from turno_lms.ingestion.load import FileRefusedError
 from turno_lms.ingestion.umrn import load_umrn_rows
 from turno_lms.lenders.schema import Thresholds
+from turno_lms.warehouse.connection import WarehouseConnection
 
 STATES = "select state, superseded_by, rows_superseded from raw.raw_s3_file_processing_log order by file_id"
 RAW = "select payment_id, amount, _file_id, _row_number from raw.raw_payment_file order by _file_id, _row_number"
@@ -29,20 +30,20 @@ def blank(**cells: str) -> tuple[str, ...]:
     return debit(reference="", **cells)
 
 
-def freeze(loads: Loads, reference: str, loan_id: str, outcome: str | None = None) -> str:
+def freeze(warehouse: WarehouseConnection, reference: str, loan_id: str, outcome: str | None = None) -> str:
     """Give a row a posting key and perhaps an outcome, as the identity step and the posting do."""
     from datetime import date
 
     key = posting_key(source_key("gb", loan_id, date(2026, 1, 5), "5499.00"))
-    with loads.conn.transaction():
-        loads.conn.execute(
+    with warehouse.transaction():
+        warehouse.execute(
             "insert into core.core_payment_identity (native_reference, posting_key, source_key, occurrence, lender, loan_id,"
             " business_date, amount, stream, channel, matched_by, is_posting_channel) values"
             " (%s, %s, %s, 1, 'gb', %s, '2026-01-05', 5499, 'nach_debits', 'file:nach_response', 'first_sight', true)",
             (reference, key, key, loan_id),
         )
         if outcome:
-            loads.conn.execute(
+            warehouse.execute(
                 "insert into core.core_transaction_data_processed (posting_key, outcome, lender, loan_id, business_date,"
                 " amount, attempts, processed_by_run) values (%s, %s, 'gb', %s, '2026-01-05', 5499, 1, 'r')",
                 (key, outcome, loan_id),
@@ -95,7 +96,9 @@ def test_a_row_that_the_resend_lacks_is_an_exception_and_stays(loads: Loads) -> 
     assert loads.rows("select count(*) from raw.raw_payment_file") == [(2,)]
 
 
-def test_a_posted_row_that_the_resend_lacks_is_named_with_its_posting_key(loads: Loads) -> None:
+def test_a_posted_row_that_the_resend_lacks_is_named_with_its_posting_key(
+    warehouse: WarehouseConnection, loads: Loads
+) -> None:
     load_umrn_rows(
         loads.conn,
         [{"umrn": debit()[1], "loan_id": "GB100234", "lender": "gb", "valid_from": "2025-01-01"}],
@@ -103,7 +106,7 @@ def test_a_posted_row_that_the_resend_lacks_is_named_with_its_posting_key(loads:
     )
     loads.conn.commit()
     loads.gb(gb_csv(debit()))
-    key = freeze(loads, "file:gb:nach_response:T1", "GB100234", "posted")
+    key = freeze(warehouse, "file:gb:nach_response:T1", "GB100234", "posted")
     loads.gb(gb_csv(debit(umrn=OTHER, reference="T2")))
     assert loads.rows(QUESTIONS) == [("file:gb:nach_response:T1", "5499.00", "open", "missing", "posted")]
     assert loads.rows("select detail ->> 'posting_key' as key, loan_id from core.core_recon_exception") == [

@@ -8,7 +8,7 @@ import pytest
 
 from turno_lms.lenders.apply import apply_lenders
 from turno_lms.lenders.registry import load_lenders
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 ADD_PAYMENT = """
 insert into raw.raw_payment_file (loan_id, amount, date, source_file, lender, _kind, _file_id, _row_number, _mapping_version)
@@ -26,7 +26,7 @@ def rows(conn: WarehouseConnection, query: Any) -> list[tuple[Any, ...]]:
 
 def test_a_second_run_changes_nothing(warehouse: WarehouseConnection, mappings: Path) -> None:
     changes = apply_lenders(warehouse, load_lenders(mappings))
-    assert len(changes) == 12  # three lenders with three partitions and one mapping each
+    assert len(changes) == 21  # three lenders with three partitions, three views and one mapping each
     assert apply_lenders(warehouse, load_lenders(mappings)) == []
     assert rows(warehouse, "select kind, subject from core.core_change_log order by subject") == [
         ("lender", "axle"), ("lender", "gb"), ("lender", "ugro"),
@@ -103,7 +103,9 @@ def test_a_mapping_that_is_gone_keeps_its_history(warehouse: WarehouseConnection
     assert rows(warehouse, "select to_regclass('raw.raw_ugro') is not null") == [(True,)]
 
 
-@pytest.mark.parametrize(("role", "statement"), [("turno_app", ADD_PAYMENT), ("turno_receiver", ADD_WEBHOOK)])
+@pytest.mark.parametrize(
+    ("role", "statement"), [(Role.INGESTION, ADD_PAYMENT), ("turno_receiver", ADD_WEBHOOK)]
+)
 def test_programs_write_through_the_parent_with_the_grants_they_have_there(
     warehouse: WarehouseConnection,
     warehouse_role_url: Callable[[str], str],

@@ -53,9 +53,9 @@ def test_external_services_replace_the_stand_ins(tmp_path: Path, monkeypatch: py
     stack = load(tmp_path, "postgres", "s3", "fineract")
     found = stack.variables()
     assert services_of(stack) == []
-    password = stack.secrets["turno_app"]
+    password = stack.secrets["turno_console"]
     assert found["TURNO_WAREHOUSE_URL"] == (
-        f"postgresql://turno_app:{password}@db.example:6432/warehouse?sslmode=require"
+        f"postgresql://turno_console:{password}@db.example:6432/warehouse?sslmode=require"
     )
     fineract = json.loads(found["AIRFLOW_CONN_TURNO_FINERACT"])
     assert (fineract["login"], fineract["password"]) == ("lms", "pass")

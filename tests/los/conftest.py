@@ -7,7 +7,7 @@ import pytest
 
 from tests.fineract.loan_book import standin_client
 from tests.los.fineract_book import PRODUCT, LosBook, lenders_with
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def make_book(
         def make(product: dict[str, Any] | None = None, **los: Any) -> LosBook:
             product_id = standin_client(fineract_url).create_loan_product({**PRODUCT, **(product or {})})
             return LosBook(
-                fineract_url, warehouse_role_url("turno_app"), conn, lenders_with(product_id, **los)
+                fineract_url, warehouse_role_url(Role.POSTER), conn, lenders_with(product_id, **los)
             )
 
         yield make

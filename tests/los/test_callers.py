@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from typer.testing import CliRunner
 
+from local_stack.environment import warehouse_connections
 from turno_lms.cli import _mount, app
 from turno_lms.los.callers import CallerError, issue_token, revoke_tokens
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 STANDING = (
     "select count(*) as tokens from core.core_los_caller_token where not_after is null or not_after > now()"
@@ -22,7 +23,7 @@ def standing(conn: WarehouseConnection) -> int:
 
 
 def test_a_token_is_kept_as_its_hash_alone(warehouse_role_url: Callable[[str], str]) -> None:
-    with connect(warehouse_role_url("turno_app")) as conn:
+    with connect(warehouse_role_url(Role.POSTER)) as conn:
         token = issue_token(conn, "origination", "asha")
         rows = conn.execute("select * from core.core_los_caller_token").fetchall()
     assert len(token) == 43  # 256 bits in base64: 256 / 6, rounded up
@@ -50,7 +51,8 @@ def test_a_callers_name_is_plain(warehouse: WarehouseConnection) -> None:
 def test_the_command_prints_the_token_and_nothing_else(
     warehouse: WarehouseConnection, warehouse_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_url)
+    for name, value in warehouse_connections(lambda _role: warehouse_url).items():
+        monkeypatch.setenv(name, value)
     _mount()
     made = CliRunner().invoke(app, ["los", "token", "origination", "--actor", "asha"])
     assert (made.exit_code, len(made.stdout.strip())) == (0, 43)

@@ -15,7 +15,7 @@ from turno_lms.ingestion.readers.plain import plain_rows
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.los.intake import Incoming, LosFile, is_known, land_file, land_form, refuse_file
 from turno_lms.los.schemas import problems, schema_folder
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 from webhook_receiver.los_schemas import read_operations
 
 LOANS = LosFile("turnofile", "los/create_loan/loans.csv", "etag1", "create_loan", "files")
@@ -27,7 +27,7 @@ HEADINGS = (
 
 @pytest.fixture
 def app(warehouse_role_url: Callable[[str], str]) -> Iterator[WarehouseConnection]:
-    with connect(warehouse_role_url("turno_app"), autocommit=True) as conn:
+    with connect(warehouse_role_url(Role.POSTER), autocommit=True) as conn:
         yield conn
 
 

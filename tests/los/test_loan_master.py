@@ -12,6 +12,7 @@ from tests.los.fineract_book import PRODUCT, RUN, LosBook, lenders_with, new_loa
 from turno_lms.domain.runs import RunContext
 from turno_lms.los.drift import report_drift
 from turno_lms.los.schedules import read_missing_schedules
+from turno_lms.warehouse.connection import Role
 
 DRIFT = RunContext("check_loan_master", "test")
 
@@ -60,7 +61,7 @@ def test_an_operation_brings_a_loan_up_to_date_and_what_was_done_past_us_is_drif
     }
     assert (row["last_operation"], row["days_past_due"] > 0) == ("disburse_loan", True)
 
-    report = report_drift(project.app, book.client, DRIFT)
+    report = report_drift(project.session(Role.POSTER), book.client, DRIFT)
     assert (report.loans, report.drifted, open_drift(book)) == (1, 0, [])
 
     # money that somebody enters in Fineract by hand: 1,180 less are owed there, and nothing here knows
@@ -70,7 +71,7 @@ def test_an_operation_brings_a_loan_up_to_date_and_what_was_done_past_us_is_drif
         purpose="test", subject="test", idempotency_key=None,
     )  # fmt: skip
     for _ in range(2):
-        report = report_drift(project.app, book.client, DRIFT)
+        report = report_drift(project.session(Role.POSTER), book.client, DRIFT)
         assert (report.drifted, dict(report.fields)) == (1, {"total_outstanding": 1})
     (drift,) = open_drift(book)
     assert drift["detail"] == {"total_outstanding": {"loan_master": "14160.00", "fineract": "12980.00"}}
@@ -80,7 +81,7 @@ def test_an_operation_brings_a_loan_up_to_date_and_what_was_done_past_us_is_drif
         "insert into core.core_transaction_data_processed (posting_key, outcome, lender, loan_id, business_date, amount,"
         " attempts, processed_by_run) values ('k', 'posted', 'axle', 'AXL1', '2025-02-05', 1180, 1, 'post_repayments/1')"
     )
-    assert report_drift(project.app, book.client, DRIFT).drifted == 0
+    assert report_drift(project.session(Role.POSTER), book.client, DRIFT).drifted == 0
     assert open_drift(book) == []
 
 
@@ -88,8 +89,16 @@ def test_schedules_that_are_missing_are_read_once(book: LosBook, project: DbtPro
     new_loan(book, 1)
     book.run()
     project.conn.execute("truncate raw.raw_fineract_loan_schedule")
-    assert read_missing_schedules(project.app, book.client, RUN) == {"read": 1, "changed": 1, "failed": 0}
-    assert read_missing_schedules(project.app, book.client, RUN) == {"read": 0, "changed": 0, "failed": 0}
+    assert read_missing_schedules(project.session(Role.POSTER), book.client, RUN) == {
+        "read": 1,
+        "changed": 1,
+        "failed": 0,
+    }
+    assert read_missing_schedules(project.session(Role.POSTER), book.client, RUN) == {
+        "read": 0,
+        "changed": 0,
+        "failed": 0,
+    }
     figures = project.conn.execute("select * from raw.raw_fineract_loan_schedule").fetchone()
     assert figures is not None
     assert (figures["installment_amount"], figures["interest"], figures["last_due_on"].isoformat()) == (

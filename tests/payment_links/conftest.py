@@ -8,7 +8,7 @@ import pytest
 from local_stack.databases import Databases
 from tests.gateways.standin import Standin, running_standin
 from tests.payment_links.desk import Desk
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 _numbers = count(1)
 _WRITTEN = """
@@ -39,7 +39,7 @@ def links_database(postgres_server: Databases, warehouse_template: str) -> Itera
 @pytest.fixture
 def desk(postgres_server: Databases, links_database: str, standin: Standin) -> Iterator[Desk]:
     """Axle's links at Razorpay, under the role that has them in production, with nothing in them and no faults."""
-    app_url = postgres_server.url(links_database, "turno_app")
+    app_url = postgres_server.url(links_database, Role.POSTER)
     with (
         connect(postgres_server.url(links_database), autocommit=True) as conn,
         connect(app_url, autocommit=True) as app,

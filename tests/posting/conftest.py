@@ -12,7 +12,7 @@ from turno_lms.fineract.audit import AuditSink
 from turno_lms.fineract.client import FineractClient, Timeouts
 from turno_lms.posting.settings import PostingSettings
 from turno_lms.posting.worker import Poster
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 # no wait is longer than a blink, and every loan's patience is spent soon
 QUICK = PostingSettings(
@@ -37,7 +37,7 @@ def ledger_url(warehouse_url: str, warehouse_role_url: Callable[[str], str]) -> 
     """A warehouse with an empty core_transaction_data, as the application's role sees it."""
     with connect(warehouse_url) as conn:
         create_transaction_table(conn)
-    return warehouse_role_url("turno_app")
+    return warehouse_role_url(Role.POSTER)
 
 
 @pytest.fixture

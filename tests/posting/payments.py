@@ -24,7 +24,8 @@ create table core.core_payment_sighting (
     is_historic boolean not null default false
 );
 create table base.base_gateway_payment (gateway_payment_reference text primary key, payment_status text);
-grant select on core.core_transaction_data, core.core_payment_sighting, base.base_gateway_payment to turno_app
+grant select on core.core_transaction_data, core.core_payment_sighting, base.base_gateway_payment
+to turno_poster, turno_reconciler
 """
 JANUARY_5 = date(2026, 1, 5)
 

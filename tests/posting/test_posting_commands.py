@@ -5,6 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner, Result
 
+from local_stack.environment import warehouse_connections
 from tests.fineract.tiny_fineract import Fault, TinyFineract
 from tests.posting.conftest import NewPoster
 from tests.posting.payments import add_payment, pending, post_by_stream, processed
@@ -17,7 +18,8 @@ from turno_lms.warehouse.connection import WarehouseConnection
 @pytest.fixture(autouse=True)
 def connections(ledger_url: str, tiny: TinyFineract, monkeypatch: pytest.MonkeyPatch) -> None:
     fineract = {"conn_type": "http", "host": tiny.url, "login": "mifos", "password": "password"}
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", ledger_url)
+    for name, value in warehouse_connections(lambda _role: ledger_url).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("AIRFLOW_CONN_TURNO_FINERACT", json.dumps(fineract))
 
 

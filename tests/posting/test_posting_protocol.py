@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from local_stack.environment import warehouse_connections
 from tests.fineract.tiny_fineract import Fault, LookFault, TinyFineract
 from tests.posting.conftest import QUICK, NewPoster, new_client
 from tests.posting.payments import add_ending, add_payment, archive, block_payment, pending, processed
@@ -498,7 +499,8 @@ def test_in_airflow_the_connections_say_where_to_post(
     run: RunContext,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", ledger_url)
+    for name, value in warehouse_connections(lambda _role: ledger_url).items():
+        monkeypatch.setenv(name, value)
     connection = {"conn_type": "http", "host": tiny.url, "login": "mifos", "password": "password"}
     monkeypatch.setenv("AIRFLOW_CONN_TURNO_FINERACT", json.dumps(connection))
     ready(ledger, run, "A")

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from local_stack.environment import warehouse_connections
 from tests.fineract.loan_book import make_loans, standin_client
 from tests.posting.conftest import QUICK
 from tests.posting.payments import add_ending, add_payment
@@ -285,7 +286,8 @@ def turno_proof(monkeypatch: pytest.MonkeyPatch, warehouse_url: str, fineract_ur
         "extra": extra,
     }
     monkeypatch.setenv("AIRFLOW_CONN_TURNO_FINERACT", json.dumps(connection))
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_url)
+    for name, value in warehouse_connections(lambda _role: warehouse_url).items():
+        monkeypatch.setenv(name, value)
 
     def invoke() -> Any:
         app = typer.Typer()

@@ -15,7 +15,7 @@ from turno_lms.fineract.snapshots import DetailReport, snapshot_details, snapsho
 from turno_lms.lenders.reconciliation import LoanStatement, StatementColumns
 from turno_lms.reconciliation.findings import FindingsReport, record_loans
 from turno_lms.reconciliation.loan_statements import LandedStatement, StatementError, land_statement
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 LAYOUT = LoanStatement(
     columns=StatementColumns(
@@ -234,7 +234,7 @@ def test_every_difference_is_named_with_its_rupees_and_closes_when_it_is_gone(pr
         state_loan(conn, number, "1000.00", 0, "closed" if number == 6 else "active")
     state_loan(conn, 5, "750.00", 0, "active")
     project.build("reconciliation_loans")
-    assert record_loans(project.app, RUN) == FindingsReport(opened=8, cleared=0)
+    assert record_loans(project.session(Role.RECONCILER), RUN) == FindingsReport(opened=8, cleared=0)
     assert differences(conn) == {
         ("loan_posting_differs", "GB100002", Decimal("-70.00")),
         ("loan_posting_differs", "GB100003", Decimal("30.00")),
@@ -245,9 +245,9 @@ def test_every_difference_is_named_with_its_rupees_and_closes_when_it_is_gone(pr
         ("loan_missing_in_fineract", "GB100007", Decimal("1000.00")),
         ("loan_missing_in_statement", "GB100008", Decimal("800.00")),
     }
-    assert record_loans(project.app, RUN) == FindingsReport(0, 0)
+    assert record_loans(project.session(Role.RECONCILER), RUN) == FindingsReport(0, 0)
 
     put_loan(conn, 2, repaid="70.00", transactions=({"external_id": ours[2], "amount": 70},))
     project.build("reconciliation_loans")
-    assert record_loans(project.app, RUN) == FindingsReport(opened=0, cleared=1)
+    assert record_loans(project.session(Role.RECONCILER), RUN) == FindingsReport(opened=0, cleared=1)
     assert ("loan_posting_differs", "GB100002", Decimal("-70.00")) not in differences(conn)

@@ -20,6 +20,7 @@ from tests.dbt.landing import (
 from tests.dbt.project import RUN, DbtProject
 from turno_lms.domain import keys
 from turno_lms.reconciliation.matches import PAYMENT_KINDS, ReconReport, record_matches
+from turno_lms.warehouse.connection import Role
 
 DAY = date(2026, 1, 5)
 GB_KEY = keys.source_key("gb", "GB100001", DAY, "5499.00")
@@ -145,7 +146,7 @@ def test_recording_twice_or_from_an_old_build_changes_nothing(lenders: DbtProjec
     before = [
         lenders.rows(f"core.core_{table}") for table in ("recon_match", "recon_exception", "change_log")
     ]
-    assert record_matches(lenders.app, RUN) == ReconReport(0, 0, 0)
+    assert record_matches(lenders.session(Role.RECONCILER), RUN) == ReconReport(0, 0, 0)
     assert lenders.reconcile() == ReconReport(0, 0, 0)
     assert [
         lenders.rows(f"core.core_{table}") for table in ("recon_match", "recon_exception", "change_log")

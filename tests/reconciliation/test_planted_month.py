@@ -18,6 +18,7 @@ from tests.dbt.project import RUN, DbtProject
 from tests.reconciliation.month import Month, land, planted, put_book
 from turno_lms.orchestration.rule_changes import RuleChange, try_rules
 from turno_lms.reconciliation.matches import record_matches
+from turno_lms.warehouse.connection import Role
 
 SIZE = int(os.environ.get("TURNO_RECON_FACTOR", "3"))
 MONTH = planted(SIZE)
@@ -32,7 +33,7 @@ def reconcile(project: DbtProject, today: date | None = None) -> None:
     project.derive_warehouse()
     day = ["--vars", f'{{"recon_today": "{today}"}}'] if today else []
     project.dbt("run", "--select", "tag:reconciliation_exact", "tag:reconciliation_rest", *day)
-    record_matches(project.app, RUN)
+    record_matches(project.session(Role.RECONCILER), RUN)
 
 
 def found(project: DbtProject) -> Found:
@@ -146,7 +147,8 @@ def test_a_rule_change_is_tried_before_it_counts(whole_month: DbtProject) -> Non
     """With nine days instead of three, the pairs that are nine days apart would match, and nothing else would change."""
     before = [whole_month.rows(f"core.core_recon_{table}") for table in ("match", "exception", "near")]
     changes = {
-        row["name"]: row for row in try_rules(whole_month.app, RuleChange("gb", date_tolerance_days=9))
+        row["name"]: row
+        for row in try_rules(whole_month.session(Role.RECONCILER), RuleChange("gb", date_tolerance_days=9))
     }
     assert {name: (row["items_before"], row["items_after"]) for name, row in changes.items()} == {
         "date_tolerance": (SIZE, 2 * SIZE),

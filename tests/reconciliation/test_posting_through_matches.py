@@ -8,6 +8,7 @@ from tests.dbt.project import RUN, DbtProject
 from tests.reconciliation.month import LENDER
 from turno_lms.domain.keys import source_key
 from turno_lms.posting.claim import claim
+from turno_lms.warehouse.connection import Role
 
 LOAN, AMOUNT = "GB100001", "5499.00"
 FIFTH, SEVENTH = date(2026, 1, 5), date(2026, 1, 7)
@@ -40,21 +41,21 @@ def test_a_match_posts_once_also_when_its_evidence_is_reported_again(project: Db
     put_webhook(project.conn, "gb", paid.event())
     project.derive_warehouse()
     assert blocks(project) == {LATE: "awaiting_recon", EARLY: "evidence_only"}
-    claim(project.app, RUN)
+    claim(project.session(Role.POSTER), RUN)
     assert intents(project) == []
 
     assert project.reconcile().pairs_matched == 1
-    claim(project.app, RUN)
+    claim(project.session(Role.POSTER), RUN)
     assert intents(project) == []  # recorded, and not yet derived: nothing is released by half
     project.derive_warehouse()
     assert blocks(project) == {LATE: None, EARLY: "evidence_only"}
-    claim(project.app, RUN)
+    claim(project.session(Role.POSTER), RUN)
     assert intents(project) == [(LATE, Decimal(AMOUNT))]
 
     put_row(project, FIFTH, "N2")
     project.derive_warehouse()
     assert blocks(project)[EARLY] == "matched_elsewhere"
-    claim(project.app, RUN)
+    claim(project.session(Role.POSTER), RUN)
     assert intents(project) == [(LATE, Decimal(AMOUNT))]
     project.reconcile()
     (question,) = project.conn.execute(
@@ -80,7 +81,7 @@ def test_a_late_row_that_comes_before_the_match_is_recorded_keeps_it_from_being_
 
     from turno_lms.reconciliation.matches import record_matches
 
-    assert record_matches(project.app, RUN).pairs_matched == 0
+    assert record_matches(project.session(Role.RECONCILER), RUN).pairs_matched == 0
     assert project.reconcile().pairs_matched == 1
     rows = project.rows("core.core_recon_match")
     assert {(row["native_reference"], row["rule"]) for row in rows} == {

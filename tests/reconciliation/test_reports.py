@@ -6,7 +6,7 @@ from decimal import Decimal
 from tests.dbt.landing import GB, FileRow, put_file, put_lender, put_loan
 from tests.dbt.project import RUN, DbtProject
 from turno_lms.reconciliation import reports
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import Role, WarehouseConnection
 
 DAY = date(2026, 3, 20)
 
@@ -35,10 +35,13 @@ def test_a_silent_channel_and_an_unusual_day_are_told_once(project: DbtProject) 
     see(project.conn, DAY - timedelta(days=3), 100, "file:weekly")
     see(project.conn, DAY, 40)
     see(project.conn, DAY, 120, "cashfree")
-    assert kinds(project.app, DAY) == {"file:nach_response": "volume_anomaly", "razorpay": "source_stale"}
-    assert kinds(project.app, DAY) == {}
+    assert kinds(project.session(Role.RECONCILER), DAY) == {
+        "file:nach_response": "volume_anomaly",
+        "razorpay": "source_stale",
+    }
+    assert kinds(project.session(Role.RECONCILER), DAY) == {}
     see(project.conn, DAY + timedelta(days=400), 1, "razorpay")  # after the exception was opened
-    assert kinds(project.app, DAY) == {}
+    assert kinds(project.session(Role.RECONCILER), DAY) == {}
     states = project.conn.execute(
         "select kind, state, amount from core.core_recon_exception order by kind"
     ).fetchall()
@@ -57,11 +60,11 @@ def test_the_summary_counts_payments_and_exceptions_by_age(project: DbtProject) 
     project.reconcile()
     project.derive_warehouse()
     day = date(2026, 1, 10)
-    assert reports.take_daily(project.app, day, RUN) == 2
-    assert reports.take_daily(project.app, day, RUN) == 2
+    assert reports.take_daily(project.session(Role.RECONCILER), day, RUN) == 2
+    assert reports.take_daily(project.session(Role.RECONCILER), day, RUN) == 2
     told = [
         (row["lender"], row["measure"], row["status"], row["age"], row["items"], row["rupees"])
-        for row in reports.daily(project.app, day)
+        for row in reports.daily(project.session(Role.RECONCILER), day)
     ]
     assert told == [
         ("gb", "payment", "missing_in_gateway", "4-7", 1, Decimal("5499.00")),

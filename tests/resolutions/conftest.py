@@ -30,7 +30,7 @@ from turno_lms.posting.worker import Poster
 from turno_lms.resolutions import settlements
 from turno_lms.resolutions.forms import read_settlement
 from turno_lms.resolutions.steps import Patience, Walk
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 LOAN = "GB100001"
 TODAY = date(2026, 6, 10)
@@ -139,7 +139,7 @@ def walk(
     warehouse_role_url: Callable[[str], str],
 ) -> Iterator[Walk]:
     """What a run works with, under the application's own role."""
-    url = warehouse_role_url("turno_app")
+    url = warehouse_role_url(Role.POSTER)
     poster = Poster(
         lambda: connect(url, autocommit=True), lambda audit: standin_client(fineract_url, audit), ROBOT, QUICK
     )

@@ -17,7 +17,7 @@ from turno_lms.posting.proof import prove
 from turno_lms.resolutions import books
 from turno_lms.resolutions.books import SETTLEMENTS
 from turno_lms.resolutions.steps import Walk
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import Role, WarehouseConnection
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
@@ -57,7 +57,7 @@ def advance(
 
     def run(ref: str, *, die_at: str | None = None, bug: str | None = None) -> int | None:
         ledger.execute("update core.core_loan_lease set expires_at = now()")
-        arguments = (warehouse_role_url("turno_app"), fineract_url, ref, TODAY, die_at, bug)
+        arguments = (warehouse_role_url(Role.POSTER), fineract_url, ref, TODAY, die_at, bug)
         process = forked.Process(target=resolve, args=arguments)
         process.start()
         process.join(120)

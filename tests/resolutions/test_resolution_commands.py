@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from typer.testing import CliRunner
 
+from local_stack.environment import warehouse_connections
 from tests.resolutions.conftest import TODAY, accepted, pay
 from turno_lms.resolutions import settlements
 from turno_lms.resolutions.commands import app
@@ -18,7 +19,8 @@ def test_what_is_under_way_is_listed_and_what_was_done_is_shown(
     warehouse_role_url: Callable[[str], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_role_url("turno_app"))
+    for name, value in warehouse_connections(warehouse_role_url).items():
+        monkeypatch.setenv(name, value)
     ref = accepted(walk)
     listed = CliRunner().invoke(app, ["list"])
     assert f"kind=settlement  resolution_ref={ref}" in listed.output

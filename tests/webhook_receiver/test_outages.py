@@ -23,7 +23,7 @@ from tests.webhook_receiver.receiver_process import (
     razorpay_headers,
     start_receiver,
 )
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 from turno_lms.warehouse.migrate import migrate
 
 
@@ -31,7 +31,7 @@ class OwnPostgres:
     """A PostgreSQL server of the test's own, durable, that can be stopped and started."""
 
     def __init__(self, folder: Path) -> None:
-        passwords = {role: role for role in ("postgres", "turno_receiver", "turno_app", "turno_dbt")}
+        passwords = {role: role for role in ("postgres", *Role)}
         self._log = folder / "postgres.log"
         self._server = postgres.PostgresServer(folder / "data", free_port(), passwords, dies_with_parent=True)
         self._process = self._server.start(self._log)
@@ -41,7 +41,7 @@ class OwnPostgres:
     def prepare_template(self) -> str:
         self.databases.ensure_database("template")
         migrate(self.databases.url("template"))
-        for role in ("turno_receiver", "turno_app", "turno_dbt"):
+        for role in Role:
             self.databases.ensure_role(role)
         return "template"
 

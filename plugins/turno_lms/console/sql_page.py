@@ -23,7 +23,7 @@ from turno_lms.console.access import user_of
 from turno_lms.console.exports import SafeCsv, SafeXlsx
 from turno_lms.console.filters import Condition, condition
 from turno_lms.console.runs import RunRefusedError, run_url, start_run
-from turno_lms.warehouse.connection import Row, connect
+from turno_lms.warehouse.connection import Role, Row, connect
 
 _SQL = Path(__file__).parent / "sql"
 _COUNTED_AT_MOST = 10_000
@@ -244,7 +244,7 @@ def query_of(name: str) -> sql.SQL:
 
 def read(query: sql.SQL | sql.Composed, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
     """The rows of a query, read-only and for `_STATEMENT_SECONDS` at most."""
-    with connect(application_name="turno_console") as conn:
+    with connect(Role.CONSOLE, application_name="turno_console") as conn:
         conn.read_only = True
         conn.execute(sql.SQL("set local statement_timeout = {}").format(_STATEMENT_SECONDS * 1000))
         return conn.execute(query, values).fetchall()

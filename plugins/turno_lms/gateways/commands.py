@@ -18,7 +18,7 @@ from turno_lms.gateways.replay import (
     find_events,
     replay,
 )
-from turno_lms.warehouse.connection import Row, connect
+from turno_lms.warehouse.connection import Role, Row, connect
 
 Result = TypeVar("Result")
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -65,7 +65,7 @@ def replay_events(
         stale=stale,
     )
     run = RunContext("turno_webhooks_replay", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", actor=actor)
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         if dry_run:
             _print(_refusing(lambda: find_events(conn, selection)), find_dead_letters(conn, selection))
             return
@@ -87,7 +87,7 @@ def discard_letter(
     actor: Actor,
 ) -> None:
     """Give up a dead letter. It stays where it is, with the reason."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         _refusing(lambda: discard(conn, dead_letter, reason, actor))
     typer.echo(f"dead letter {dead_letter} discarded")
 
@@ -110,7 +110,7 @@ def sweep_account(
         "turno_webhooks_sweep", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", actor=getpass.getuser()
     )
     since = datetime.now(UTC) - timedelta(days=days_back) if days_back else None
-    with connect(autocommit=True) as conn:
+    with connect(Role.INGESTION, autocommit=True) as conn:
         report = sweep(conn, api, gateway, lender, run, since=since)
     typer.echo(f"sweep {' '.join(f'{name}={value}' for name, value in report.to_dict().items())}")
 

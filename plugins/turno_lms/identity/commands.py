@@ -8,7 +8,7 @@ import typer
 
 from turno_lms.identity import decisions
 from turno_lms.identity.statements import STATEMENTS
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -24,7 +24,7 @@ def show(
     key: Annotated[str, typer.Argument(help="Posting key, or the native reference of a sighting.")],
 ) -> None:
     """Print a payment: what it is, where it was seen, and what a person was asked about it."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         found = conn.execute(STATEMENTS["show_key"], {"key": key}).fetchone()
         if found is None:
             raise typer.BadParameter(f"{key} is neither a posting key nor a native reference")
@@ -45,7 +45,7 @@ def _print_payment(conn: WarehouseConnection, found: Row) -> None:
 @app.command()
 def release(key: Key, reason: Reason, actor: Actor) -> None:
     """Say that a held payment is real money of its own: it is posted after the next build_warehouse."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         _decide(lambda: decisions.release(conn, key, reason, actor))
     typer.echo(f"{key} released")
 
@@ -58,7 +58,7 @@ def link(
     actor: Actor,
 ) -> None:
     """Say that a held payment is the same money as another: it is never posted under its own key."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         _decide(lambda: decisions.link(conn, key, to, reason, actor))
     typer.echo(f"{key} linked to {to}")
 

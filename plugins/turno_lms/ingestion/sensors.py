@@ -9,7 +9,7 @@ from airflow.sdk import Context
 
 from turno_lms.ingestion.files import FilePlace, new_files
 from turno_lms.ingestion.triggers import UnseenFileTrigger
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 
 class NewFileSensor(S3KeySensor):
@@ -50,7 +50,7 @@ class NewFileSensor(S3KeySensor):
 
     def poke(self, context: Context) -> bool:  # noqa: ARG002  # Airflow's signature
         """Whether a new file is there."""
-        with connect() as conn:
+        with connect(Role.INGESTION) as conn:
             found = new_files(conn, self.hook.conn, str(self.bucket_name), self.places)
         for file in found:
             self.log.info("New: s3://%s/%s (etag %s)", file.bucket, file.key, file.etag)

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from turno_lms.ingestion import queries
 from turno_lms.ingestion.files import FilePlace, LenderFile, files_in_pages, known_parameters, without_known
-from turno_lms.warehouse.connection import warehouse_url
+from turno_lms.warehouse.connection import Role, warehouse_url
 
 
 class UnseenFileTrigger(BaseTrigger):
@@ -45,7 +45,7 @@ class UnseenFileTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look until there is something new."""
         try:
-            url = await sync_to_async(warehouse_url)()
+            url = await sync_to_async(warehouse_url)(Role.INGESTION)
             hook = S3Hook(aws_conn_id=self.aws_conn_id)
             async with await hook.get_async_conn() as client:  # type: ignore[no-untyped-call]  # untyped there
                 while not (unseen := await self._unseen(client, url)):

@@ -4,6 +4,7 @@ One deploy step under the owner's role, safe to repeat: a second run changes not
 transaction. A mapping that is gone leaves its rows and partitions alone: they hold its history.
 """
 
+import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -16,7 +17,7 @@ from turno_lms.lenders import mapping_versions, queries
 from turno_lms.lenders.registry import LenderRegistry
 from turno_lms.lenders.schema import FILE_CHANNEL, TOKEN_PATTERN, UMRN_PATTERN, Lender
 from turno_lms.warehouse.changes import record_changes
-from turno_lms.warehouse.connection import WarehouseConnection
+from turno_lms.warehouse.connection import Role, WarehouseConnection
 
 GATEWAYS = ("razorpay", "cashfree")
 _LOCK = "select pg_advisory_xact_lock(hashtextextended('turno lenders apply', 0))"
@@ -33,6 +34,7 @@ def apply_lenders(conn: WarehouseConnection, registry: LenderRegistry) -> list[s
             for table, parent in missing:
                 _create_partition(conn, table, parent, lender.slug)
             changes.extend(f"{lender.slug}: partition raw.{table}" for table, _ in missing)
+            changes.extend(f"{lender.slug}: view masked.{view}" for view in _make_views(conn, lender.slug))
             mapping_versions.keep(conn, lender)
             if _apply_rows(conn, lender):
                 record_changes(conn, "lender", [lender.slug])
@@ -67,6 +69,24 @@ def _create_partition(conn: WarehouseConnection, table: str, parent: str, slug: 
     conn.execute(
         sql.SQL("alter table {parent} attach partition {table} for values in ({slug})").format(**names)
     )
+
+
+def _make_views(conn: WarehouseConnection, slug: str) -> Iterator[str]:
+    """Make the lender's masked views, anew where this release defines them otherwise; yields the names of those."""
+    for subject, query in queries.MASKED_VIEWS.items():
+        name = f"{slug}_{subject}"
+        view = sql.Identifier("masked", name)
+        definition = hashlib.sha256(query.encode()).hexdigest()
+        known = conn.execute(queries.DESCRIBED, (f"masked.{name}",)).fetchone()
+        if known and known["definition"] == definition:
+            continue
+        conn.execute(sql.SQL("drop view if exists {}").format(view))
+        body = sql.SQL(query).format(lender=sql.Literal(slug))
+        conn.execute(sql.SQL("create view {} as {}").format(view, body))
+        conn.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(definition)))
+        readers = sql.SQL(", ").join(map(sql.Identifier, (Role.FINANCE, Role.CONSOLE)))
+        conn.execute(sql.SQL("grant select on {} to {}").format(view, readers))
+        yield name
 
 
 def _apply_rows(conn: WarehouseConnection, lender: Lender) -> bool:

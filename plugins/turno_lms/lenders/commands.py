@@ -32,10 +32,10 @@ def schema() -> None:
 def apply(directory: Directory = None) -> None:
     """Create what the warehouse needs for the lenders (connection turno_warehouse_owner). Safe to run again."""
     from turno_lms.lenders.apply import apply_lenders
-    from turno_lms.warehouse.connection import OWNER_CONN_ID, connect, warehouse_url
+    from turno_lms.warehouse.connection import Role, connect
 
     registry = _load(directory)
-    with connect(warehouse_url(OWNER_CONN_ID)) as conn:
+    with connect(Role.OWNER) as conn:
         changes = apply_lenders(conn, registry)
     for change in changes:
         typer.echo(change)

@@ -9,6 +9,39 @@ set name = excluded.name, product_id = excluded.product_id, payment_type_id = ex
 where kept.mapping_version <> excluded.mapping_version
 """
 
+MASKED_VIEWS = {
+    "payment_file": """
+select
+    lender, _kind as kind, loan_id, date, amount, charge, status, payment_id, sub_reference_id,
+    masked.mask(_umrn) as umrn, source_file, _file_id as file_id, _row_number as row_number, _loaded_at as loaded_at
+from raw.raw_payment_file
+where lender = {lender}
+""",
+    "gateway_event": """
+select
+    lender, gateway, event_key, event_type, verdict, stale, conflicting, received_at,
+    masked.mask(coalesce(
+        payload #>> '{{payload,payment,entity,contact}}', payload #>> '{{data,customer_details,customer_phone}}'
+    )) as payer_phone
+from (
+    select 'razorpay' as gateway, * from raw.raw_razorpay_api
+    union all
+    select 'cashfree', * from raw.raw_cashfree_api
+) as event
+where lender = {lender}
+""",
+    "rejected_record": """
+select
+    reject_id, lender, file_id, row_number, disposition, reason_code, rule, field, amount_paise, mapping_version, fate,
+    fate_by, fate_at, created_at
+from raw.raw_rejected_records
+where lender = {lender}
+""",
+}
+"""What finance may see of a lender's landing: no note, no row as the file had it, numbers of people masked."""
+
+DESCRIBED = "select obj_description(to_regclass(%s), 'pg_class') as definition"
+
 DELETE_OF_LENDER = {
     "core_lender_stream": "delete from core.core_lender_stream where lender = %s",
     "core_lender_file_kind": "delete from core.core_lender_file_kind where lender = %s",

@@ -11,7 +11,7 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import LosState
 from turno_lms.los import callers, decisions
 from turno_lms.los.decisions import Action, DecisionError, Named
-from turno_lms.warehouse.connection import OWNER_CONN_ID, connect, warehouse_url
+from turno_lms.warehouse.connection import Role, connect, warehouse_url
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -25,7 +25,7 @@ def token(
     overlap_hours: Annotated[int, typer.Option(min=0, help="How long the caller's old token stands.")] = 24,
 ) -> None:
     """Make a token for a caller and print it, once: what is kept is its hash. An old one stands for some hours."""
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         try:
             made = callers.issue_token(conn, caller, actor, overlap=timedelta(hours=overlap_hours))
         except callers.CallerError as refused:
@@ -36,7 +36,7 @@ def token(
 @app.command()
 def revoke(caller: Caller) -> None:
     """End all tokens of a caller at once."""
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         ended = callers.revoke_tokens(conn, caller)
     typer.echo(f"{caller} revoked={ended}")
 
@@ -46,7 +46,7 @@ def apply() -> None:
     """Make the tables of every operation of the registry (connection turno_warehouse_owner). Safe to run again."""
     from turno_lms.los.apply import apply_operations
 
-    with connect(warehouse_url(OWNER_CONN_ID)) as conn:
+    with connect(Role.OWNER) as conn:
         changes = apply_operations(conn)
     for change in changes:
         typer.echo(change)
@@ -61,7 +61,7 @@ def list_operations(
     limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
 ) -> None:
     """List submissions with state, reason and age, the oldest first."""
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         found = decisions.rows(conn, operation=operation, state=state, loan_id=loan, limit=limit)
     for row in found:
         since = row["waiting_since"] or row["changed_at"]
@@ -85,7 +85,7 @@ def decide(
     caller: Annotated[str | None, typer.Option(help="If several callers have the reference.")] = None,
 ) -> None:
     """Decide about a submission that is held or refused; the next run goes on with it."""
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         try:
             decisions.decide(conn, Named(operation, reference, caller), action, reason, getpass.getuser())
         except DecisionError as refused:
@@ -103,6 +103,6 @@ def show_loan(loan: Annotated[str, typer.Argument(help="The loan's id.")]) -> No
     from turno_lms.los.loan_state import loan_state
 
     run = RunContext("turno", "show-loan", actor=getpass.getuser())
-    with connect() as conn, closing(DatabaseAudit(warehouse_url(), run)) as audit:
+    with connect(Role.POSTER) as conn, closing(DatabaseAudit(warehouse_url(Role.POSTER), run)) as audit:
         state = loan_state(conn, FineractHook().client(audit), loan)
     typer.echo(json.dumps(state, indent=2, ensure_ascii=False))

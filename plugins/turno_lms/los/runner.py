@@ -39,7 +39,7 @@ from turno_lms.los.registry import REGISTRY
 from turno_lms.los.results import result_of
 from turno_lms.los.settings import LosSettings
 from turno_lms.los.statements import STATEMENTS
-from turno_lms.warehouse.connection import WarehouseConnection, connect, warehouse_url
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect, warehouse_url
 
 log = logging.getLogger(__name__)
 _PATIENCE = LosSettings()
@@ -404,7 +404,7 @@ def run_chunk(
     """Work through subjects over the Airflow connections `turno_warehouse` and `turno_fineract`."""
     from turno_lms.fineract.hook import FineractHook  # over a second of imports: not while DAGs are parsed
 
-    url = warehouse_url()
+    url = warehouse_url(Role.POSTER)
     hook = FineractHook()
     settings = replace(LosSettings(), threads=threads)
     runner = LosRunner(lambda: connect(url, autocommit=True), hook.client, lenders, run, settings)

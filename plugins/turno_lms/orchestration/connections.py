@@ -33,7 +33,7 @@ def fineract_client(run: RunContext) -> Iterator["FineractClient"]:
     """A client whose every attempt is written to the API log at once, on a connection of its own."""
     from turno_lms.fineract.audit import DatabaseAudit
     from turno_lms.fineract.hook import FineractHook
-    from turno_lms.warehouse.connection import warehouse_url
+    from turno_lms.warehouse.connection import Role, warehouse_url
 
-    with closing(DatabaseAudit(warehouse_url(), run)) as audit:
+    with closing(DatabaseAudit(warehouse_url(Role.POSTER), run)) as audit:
         yield FineractHook().client(audit)

@@ -11,7 +11,7 @@ from airflow.sdk import get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from turno_lms.orchestration.runs import current_run, text_param
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 _logger = logging.getLogger(__name__)
 ACTIONS = ("assign", "wait", "note", "resolve", "write off", "reopen", "match", "unmatch")
@@ -34,7 +34,7 @@ def act() -> dict[str, Any]:
     from turno_lms.reconciliation import by_hand
 
     action, run = text_param("action"), current_run()
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.RECONCILER) as conn:
         if action not in NEEDS_TWO:
             return {"action": action, "exceptions": _handle(conn, action or "", run.actor)}
         reason, records = text_param("reason") or "", _lines("records")
@@ -54,7 +54,7 @@ def execute_match(approval_id: int) -> dict[str, Any]:
     """Read approval and records again, and match or unmatch them, in one transaction."""
     from turno_lms.reconciliation import by_hand
 
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.RECONCILER) as conn:
         return by_hand.execute(conn, approval_id, current_run())
 
 
@@ -62,7 +62,7 @@ def report() -> dict[str, Any]:
     """Write today's summary and fail once for each channel that was not as usual yesterday."""
     from turno_lms.reconciliation import reports
 
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         run, day = current_run(), reports.today()
         unusual = reports.find_unusual(conn, reports.last_complete_day(), run)
         rows = reports.take_daily(conn, day, run)

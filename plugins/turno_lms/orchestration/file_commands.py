@@ -22,7 +22,7 @@ from turno_lms.lenders import mapping_versions
 from turno_lms.lenders.registry import load_lenders
 from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration.connections import bucket, s3_client
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 files = typer.Typer(no_args_is_help=True, help="Lender files: what became of them, load, replay, hand in.")
 rejects = typer.Typer(no_args_is_help=True, help="Rejected rows of lender files: look, correct, discard.")
@@ -43,14 +43,14 @@ def list_files(
     limit: Limit = 50,
 ) -> None:
     """The newest file versions, with rows and rupees by fate."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         _print(listings.files(conn, lender, state, limit))
 
 
 @files.command("show")
 def show_file(file: Annotated[str, typer.Argument(help="File id, or key (all its versions).")]) -> None:
     """Everything the log says about a file, why rows were not accepted, and its replays."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         found = listings.versions_of(conn, file)
         if not found:
             raise typer.BadParameter(f"the processing log has no file {file}")
@@ -74,7 +74,7 @@ def load_files(
     The warehouse is not told: build_warehouse takes the rows with its next run.
     """
     reports, refused = [], 0
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         for file in _files_to_load(conn, _lender(lender), key):
             try:
                 reports.append(ingest_file(conn, _s3(), _lender(lender), file, _run("load", actor)))
@@ -95,7 +95,7 @@ def load_files(
 @files.command("mappings")
 def list_mappings(lender: Annotated[str, typer.Argument(help="Slug of the lender.")]) -> None:
     """The versions of a lender's mapping that are kept, newest first: what a replay can use."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         _print(mapping_versions.kept(conn, lender))
 
 
@@ -115,7 +115,7 @@ def replay_files(
     days = {
         name: day.date() if day else None for name, day in (("first_day", first_day), ("last_day", last_day))
     }
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         mapping = _mapping(conn, lender, mapping_version)
         ids = replay.files_to_replay(conn, lender, key=key, **days)
         if really:
@@ -138,7 +138,7 @@ def replay_files(
 @files.command("superseded")
 def list_superseded(file_id: Annotated[int | None, typer.Option("--file")] = None) -> None:
     """Loaded rows that a corrected version of their file lacks or changes, and that nobody has decided about."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         _print(superseded.open_questions(conn, file_id))
 
 
@@ -182,7 +182,7 @@ def list_rejects(
 ) -> None:
     """Rejected rows that wait for a person."""
     wanted = {"lender": lender, "file_id": file_id, "reason": reason, "all": everything, "limit": limit}
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         found = listings.rejects(conn, **wanted)
     if csv is None:
         _print(found)
@@ -209,7 +209,7 @@ def fix_reject(
     correction = Correction(
         reject_id, reason, {name.strip(): text for name, _, text in parts}, line, other_money
     )
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         try:
             lender = _lender(lender_of(conn, reject_id))
             report = fix(conn, _s3(), lender, correction, _run("fix", actor))
@@ -221,7 +221,7 @@ def fix_reject(
 @rejects.command("discard")
 def discard_rejects(reject_ids: list[int], reason: Reason, actor: Actor) -> None:
     """Settle rejected rows without loading them: a mark with a reason and a person."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         try:
             count = discard(conn, reject_ids, _run("discard", actor), reason)
         except RejectError as error:
@@ -241,7 +241,7 @@ def list_mandates(
     limit: Limit = 50,
 ) -> None:
     """Mandates with the days on which each stands for its loan."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         if conflicts:
             _print(listings.mandate_conflicts(conn, limit))
         else:
@@ -251,7 +251,7 @@ def list_mandates(
 @umrn.command("show")
 def show_mandate(name: Annotated[str, typer.Argument(help="UMRN or loan id.")]) -> None:
     """Every period of a UMRN, or every UMRN of a loan. Exits 1 when the master has none."""
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         found = listings.mandates(conn, name, limit=1000)
     if not found:
         typer.echo(f"the UMRN master has no mandate or loan {name}", err=True)
@@ -266,7 +266,7 @@ def _print(rows: Iterable[Row], indent: str = "") -> None:
 
 
 def _settle(settlement: superseded.Settlement, actor: str) -> None:
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         try:
             count = superseded.settle(conn, settlement, actor)
         except superseded.SupersededError as error:

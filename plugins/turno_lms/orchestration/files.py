@@ -14,7 +14,7 @@ from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration.connections import S3_CONN_ID, bucket, s3_client
 from turno_lms.orchestration.defaults import Pool, longest_gap
 from turno_lms.orchestration.runs import current_run, label_task, text_param
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 INGEST = "ingest__"
 """What stands before a lender's slug in the id of its DAG."""
@@ -71,7 +71,7 @@ def find_lender_files(lender: Lender) -> list[dict[str, Any]]:
     key = text_param("key")
     if key:
         return [_file_under(key, places_of(lender), lender).to_dict()]
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         return [file.to_dict() for file in find_new_files(conn, s3_client(), bucket(), lender)[:MOST_FILES]]
 
 
@@ -80,7 +80,7 @@ def load_lender_file(lender: Lender, file: dict[str, Any]) -> dict[str, Any]:
     from turno_lms.ingestion.load import ingest_file
 
     label_task(file["key"])
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         try:
             return ingest_file(conn, s3_client(), lender, LenderFile.from_dict(file), current_run()).to_dict()
         except FileRefusedError as refusal:
@@ -98,7 +98,7 @@ def find_umrn_keys() -> list[str]:
         )
     if key:
         return [key]
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         return [file.key for file in find_new_umrn_files(conn, s3_client(), bucket())[:MOST_FILES]]
 
 
@@ -107,7 +107,7 @@ def load_umrn_file(key: str) -> dict[str, Any]:
     from turno_lms.ingestion import umrn
 
     label_task(key)
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         try:
             return umrn.load_umrn_file(conn, s3_client(), bucket(), key, current_run()).to_dict()
         except FileRefusedError as refusal:

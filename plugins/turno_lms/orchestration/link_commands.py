@@ -11,7 +11,7 @@ import typer
 
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import LinkPurpose
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -115,7 +115,7 @@ def refresh(
 
     run = _run("refresh")
     with _refusing():
-        with connect(autocommit=True) as conn:
+        with connect(Role.POSTER, autocommit=True) as conn:
             read_webhooks(conn, run)
         for account in accounts_with_links():
             if account["lender"] == lender:
@@ -123,7 +123,7 @@ def refresh(
                 counts = refresh_account(target, run, check_every_link=every_link)
                 typer.echo(" ".join(f"{name}={count}" for name, count in counts.items()) or "nothing to do")
         send(lender)
-        with connect() as conn:
+        with connect(Role.POSTER) as conn:
             raise_questions(conn, run)
 
 
@@ -136,7 +136,7 @@ def show(
     """Follow the rupee: link, payment, transaction, posting."""
     from turno_lms.payment_links.statements import STATEMENTS
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         rows = conn.execute(STATEMENTS["show_links"], {"key": key}).fetchall()
     if not rows:
         raise typer.BadParameter(f"no payment link has to do with {key}")
@@ -149,6 +149,6 @@ def count_links() -> None:
     """Count links and rupees by lender and state."""
     from turno_lms.payment_links.statements import STATEMENTS
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         for row in conn.execute(STATEMENTS["count_links"]):
             typer.echo("  ".join(f"{name}={value}" for name, value in row.items()))

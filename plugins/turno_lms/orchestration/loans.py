@@ -6,7 +6,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from turno_lms.orchestration.connections import bucket, fineract_client, s3_client
 from turno_lms.orchestration.runs import current_run
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 
 def fetch_details() -> dict[str, int]:
@@ -14,7 +14,7 @@ def fetch_details() -> dict[str, int]:
     from turno_lms.fineract.snapshots import snapshot_details
 
     run = current_run()
-    with connect(autocommit=True) as conn, fineract_client(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
         return snapshot_details(conn, client, run).to_dict()
 
 
@@ -26,7 +26,7 @@ def land_statements() -> list[dict[str, Any]]:
     s3, run = s3_client(), current_run()
     landed: list[dict[str, Any]] = []
     refused: list[str] = []
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         for lender in load_lenders().values():
             layout = lender.reconciliation.loan_statement
             if layout is None:
@@ -52,5 +52,5 @@ def record_loans() -> dict[str, int]:
     """Keep the differences as exceptions."""
     from turno_lms.reconciliation.findings import record_loans
 
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         return record_loans(conn, current_run()).to_dict()

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from turno_lms.los.registry import REGISTRY
 from turno_lms.orchestration.connections import bucket, fineract_client, s3_client
 from turno_lms.orchestration.runs import current_run, text_param
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 FOLDER = "los/"
 """Files of operations: los/<operation>/ or, of a caller of its own, los/<operation>/<caller>/."""
@@ -42,7 +42,7 @@ def find_los_files() -> list[dict[str, Any]]:
     from turno_lms.los.intake import is_known
 
     found = sorted(_listed(), key=lambda each: each[0])
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         return [file.to_dict() for _, file in found if not is_known(conn, file)][:MOST_FILES]
 
 
@@ -64,7 +64,7 @@ def take_los_file(file: dict[str, Any]) -> dict[str, Any]:
     from turno_lms.los import intake
 
     los_file, run = intake.LosFile(**file), current_run()
-    with TemporaryDirectory(prefix="turno-los-") as folder, connect() as conn:
+    with TemporaryDirectory(prefix="turno-los-") as folder, connect(Role.POSTER) as conn:
         path = Path(folder) / "file"
         answer = s3_client().get_object(
             Bucket=los_file.bucket, Key=los_file.key, IfMatch=f'"{los_file.etag}"'
@@ -98,7 +98,7 @@ def take_los_form() -> dict[str, Any]:
     if operation is None:
         raise AirflowFailException("choose the operation that the rows are of")
     run = current_run()
-    with TemporaryDirectory(prefix="turno-los-") as folder, connect() as conn:
+    with TemporaryDirectory(prefix="turno-los-") as folder, connect(Role.POSTER) as conn:
         path = Path(folder) / "form"
         path.write_text(content, encoding="utf-8")
         try:
@@ -118,7 +118,7 @@ def claim_operations() -> dict[str, Any]:
     """Make a row of state for every new submission."""
     from turno_lms.los.ledger import claim
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         return claim(conn, current_run()).to_dict()
 
 
@@ -126,7 +126,7 @@ def plan_operations(kind: str, chunks: int) -> list[list[str]]:
     """The clients or loans with something to do, in at most `chunks` parts of about equal size."""
     from turno_lms.los.ledger import due_subjects
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         subjects = due_subjects(conn, kind)
     return [part for part in (subjects[start::chunks] for start in range(chunks)) if part]
 
@@ -151,7 +151,7 @@ def report_operations() -> list[dict[str, Any]]:
     """How all operations stand, by operation, state and reason, with the age of the oldest."""
     from turno_lms.los.runner import standing
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         return standing(conn)
 
 
@@ -166,7 +166,7 @@ def decide_operation() -> str:
     if not (operation and reference and action):
         raise AirflowFailException("operation, reference and action must be filled in")
     named = decisions.Named(operation, reference, text_param("caller"))
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         try:
             decisions.decide(
                 conn, named, decisions.Action(action), text_param("reason") or "", current_run().actor
@@ -183,7 +183,7 @@ def show_loan() -> dict[str, Any]:
     loan_id, run = text_param("loan_id"), current_run()
     if loan_id is None:
         raise AirflowFailException("fill in the loan's id")
-    with connect() as conn, fineract_client(run) as client:
+    with connect(Role.POSTER) as conn, fineract_client(run) as client:
         return loan_state(conn, client, loan_id)
 
 
@@ -194,7 +194,7 @@ def prepare_raw_call() -> dict[str, Any]:
     """Check the form's call against what may be called; a write is put on record to be approved."""
     from turno_lms.los import raw_calls
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         try:
             call = raw_calls.read_call(get_current_context()["params"])
             approval_id = raw_calls.ask(conn, call, current_run()) if call.is_write else None
@@ -209,7 +209,7 @@ def send_raw_call(prepared: dict[str, Any]) -> dict[str, Any]:
     from turno_lms.los import raw_calls
 
     run = current_run()
-    with connect(autocommit=True) as conn, fineract_client(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
         try:
             call = raw_calls.read_call(get_current_context()["params"])
             return raw_calls.send(conn, client, call, prepared["approval_id"], run)
@@ -225,7 +225,7 @@ def read_loan_schedules() -> dict[str, Any]:
     from turno_lms.los.schedules import read_missing_schedules
 
     run = current_run()
-    with connect(autocommit=True) as conn, fineract_client(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
         return read_missing_schedules(conn, client, run)
 
 
@@ -234,5 +234,5 @@ def report_loan_drift() -> dict[str, Any]:
     from turno_lms.los.drift import report_drift
 
     run = current_run()
-    with connect(autocommit=True) as conn, fineract_client(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
         return report_drift(conn, client, run).to_dict()

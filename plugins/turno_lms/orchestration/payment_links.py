@@ -19,7 +19,7 @@ from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.repairs import lender_named
 from turno_lms.orchestration.runs import current_run, flag_param, text_param
-from turno_lms.warehouse.connection import WarehouseConnection, connect, is_built
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect, is_built
 
 if TYPE_CHECKING:
     from turno_lms.payment_links.dues import Dues
@@ -40,7 +40,7 @@ def dues_of(lender: Lender, run: RunContext) -> Iterator["Dues"]:
     """What the lender's loans owe, from Fineract; one for each thread."""
     from turno_lms.payment_links.dues import FineractDues
 
-    with connect(autocommit=True) as conn, fineract_client(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
         yield FineractDues(client, conn, lender.fineract.product_id)
 
 
@@ -67,7 +67,7 @@ def link_account(lender: Lender, gateway: str, run: RunContext) -> "Account":
 
     @contextmanager
     def open_warehouse() -> Iterator[WarehouseConnection]:
-        with connect(autocommit=True) as conn:
+        with connect(Role.POSTER, autocommit=True) as conn:
             yield conn
 
     policy = lender.payment_links or PaymentLinkPolicy.model_validate({"gateway": gateway})
@@ -87,7 +87,7 @@ def plan(
     policy = lender.payment_links
     if policy is None:
         raise SelectionError(f"the mapping of {lender.slug} has no section payment_links")
-    with connect(autocommit=True) as conn:
+    with connect(Role.POSTER, autocommit=True) as conn:
         loan_ids = selection.loan_ids
         if selection.overdue_days is not None:
             if not is_built(conn, "core.core_loan_master"):
@@ -142,7 +142,7 @@ def accounts_with_links() -> list[dict[str, str]]:
     """Every account with links that are planned, out, or to be quoted anew."""
     from turno_lms.payment_links.statements import STATEMENTS
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         return [dict(row) for row in conn.execute(STATEMENTS["accounts_with_links"])]
 
 
@@ -194,7 +194,7 @@ def take_webhooks() -> dict[str, int]:
     """Take what webhooks told of links since the last reading."""
     from turno_lms.payment_links.webhooks import read_webhooks
 
-    with connect(autocommit=True) as conn:
+    with connect(Role.POSTER, autocommit=True) as conn:
         return read_webhooks(conn, current_run())
 
 
@@ -216,5 +216,5 @@ def raise_link_questions() -> dict[str, int]:
     """Open and clear the exceptions about links."""
     from turno_lms.payment_links.questions import raise_questions
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         return raise_questions(conn, current_run())

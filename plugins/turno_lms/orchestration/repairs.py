@@ -18,7 +18,7 @@ from turno_lms.lenders.registry import (
 from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration.connections import bucket, s3_client
 from turno_lms.orchestration.runs import current_run, text_param
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 _logger = logging.getLogger(__name__)
 DAY = {"type": ["null", "string"], "format": "date"}
@@ -52,7 +52,7 @@ def replay() -> dict[str, Any]:
         raise AirflowFailException("say which files: a key, or a first and a last day")
     run, is_dry = current_run(), get_current_context()["params"].get("dry_run") is not False
     slug = text_param("lender")
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         lender = _under_version(conn, lender_named(slug), text_param("mapping_version"))
         file_ids = files_to_replay(conn, lender.slug, key=key, **days)
         if not file_ids:
@@ -105,7 +105,7 @@ def resolve_rejects() -> dict[str, Any]:
     params, run, reason = get_current_context()["params"], current_run(), text_param("reason") or ""
     ids = _numbers(params.get("reject_ids"))
     try:
-        with connect() as conn:
+        with connect(Role.INGESTION) as conn:
             if text_param("action") == "discard":
                 return {"discarded": discard(conn, ids, run, reason), "rows_loaded": 0}
             if len(ids) != 1:
@@ -146,7 +146,7 @@ def watch() -> dict[str, Any]:
     from turno_lms.ingestion.watch import watch_files
 
     lenders = read_lenders()[0].values()
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         report = watch_files(conn, lenders, datetime.now(UTC), current_run())
     for one in report.deadlines:
         _logger.info("%s", one.to_text())

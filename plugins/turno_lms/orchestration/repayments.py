@@ -14,7 +14,7 @@ from turno_lms.domain.states import ApprovalState, PostingOutcome, RepaymentKind
 from turno_lms.orchestration.answers import read_answer
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.runs import current_run, flag_param, text_param
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 _logger = logging.getLogger(__name__)
 CASE_ACTIONS = (
@@ -59,7 +59,7 @@ def check_manual_entries() -> dict[str, Any]:
     from turno_lms.posting.manual_entries import read_form
 
     run, params, dry_run = current_run(), get_current_context()["params"], flag_param("dry_run")
-    with _no_second_try(), connect() as conn, fineract_client(run) as client:
+    with _no_second_try(), connect(Role.POSTER) as conn, fineract_client(run) as client:
         entries = read_form(params)
         preview = manual.preview(
             conn, client, entries,
@@ -92,7 +92,7 @@ def record_answer(approval_id: int, answer: Any) -> bool:
     if not given.person:
         _logger.info("nobody has answered: ask anew")
         return False
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         state = approvals.decide(conn, approval_id, given.person, approved=given.approved).state
     _logger.info("%s by %s", state, given.person)
     return state is ApprovalState.APPROVED
@@ -103,7 +103,7 @@ def land_manual_entries(approval_id: int) -> dict[str, Any]:
     from turno_lms.posting import manual
     from turno_lms.posting.manual_entries import read_form
 
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         landed = manual.land(conn, approval_id, read_form(get_current_context()["params"]), current_run())
     return {"approval_id": approval_id, "landed": landed}
 
@@ -116,7 +116,7 @@ def set_posting_switch() -> list[dict[str, Any]]:
     from turno_lms.posting.switch import closed_switches, set_switch
 
     state = SwitchState(_required("state"))
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         set_switch(
             conn,
             _required("lender"),
@@ -133,7 +133,7 @@ def look_at_case() -> str:
     from turno_lms.posting import cases
 
     run = current_run()
-    with connect() as conn, fineract_client(run) as client:
+    with connect(Role.POSTER) as conn, fineract_client(run) as client:
         try:
             found, shown = cases.look(conn, client, _required("posting_key"))
         except cases.CaseError as not_queued:
@@ -152,7 +152,7 @@ def decide_case() -> str:
         _required("action"),
     )
     transaction = text_param("fineract_transaction_id")
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         match action:
             case "retry":
                 cases.retry(conn, key, reason, run.actor)
@@ -195,7 +195,7 @@ def ask_for_reversal() -> str | None:
     from turno_lms.posting import reversals
 
     key, reason, actor = _required("posting_key"), _required("reason"), current_run().actor
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         if _required("action") == REVERSAL_ACTIONS[1]:
             reversals.drop_reversal(conn, key, reason, actor)
             return None
@@ -220,5 +220,5 @@ def carry_out_reversals() -> dict[str, int]:
     from turno_lms.posting.reversals import execute_reversals
 
     run = current_run()
-    with connect(autocommit=True) as conn, fineract_client(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
         return execute_reversals(conn, client, run)

@@ -21,7 +21,7 @@ from turno_lms.orchestration.answers import read_answer
 from turno_lms.orchestration.connections import fineract_client
 from turno_lms.orchestration.runs import current_run, text_param
 from turno_lms.resolutions.steps import Walk
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def _walk(run: RunContext) -> Iterator[Walk]:
     def post_loan(loan_id: str) -> object:
         return post_chunk([loan_id], run, threads=THREADS, wait_limit=_PATIENCE_SECONDS)
 
-    with connect(autocommit=True) as conn, fineract_client(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, fineract_client(run) as client:
         yield Walk(conn, client, run, LedgerDesk(conn, client, run, post_loan))
 
 
@@ -77,7 +77,7 @@ def _record(answer: Any, decide: Callable[[WarehouseConnection, RunContext, bool
     given = read_answer(answer)
     if not given.person:
         raise AirflowSkipException("nobody has answered: it expires, or is asked for anew")
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         state = decide(conn, replace(current_run(), actor=given.person), given.approved)
     if state is not ApprovalState.APPROVED:
         raise AirflowSkipException(f"{given.person} said no: it ends here")
@@ -93,7 +93,7 @@ def quote_settlement() -> dict[str, Any]:
     from turno_lms.resolutions.forms import read_settlement
 
     run = current_run()
-    with _no_second_try(), connect() as conn, fineract_client(run) as client:
+    with _no_second_try(), connect(Role.POSTER) as conn, fineract_client(run) as client:
         row = settlements.request(conn, client, read_settlement(_params()), run, today())
         return _shown(
             row, "settlement_ref", rupees=canonical_amount(row["amount"]), band=row["band"],
@@ -115,7 +115,7 @@ def accept_settlement(ref: str) -> dict[str, Any]:
     from turno_lms.resolutions import settlements
 
     run = current_run()
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         settlements.accept(conn, ref, run)
     with _walk(run) as walk:
         row = settlements.advance(walk, ref, today())
@@ -131,7 +131,7 @@ def check_write_offs() -> dict[str, Any]:
     from turno_lms.resolutions.forms import read_write_offs
 
     run = current_run()
-    with _no_second_try(), connect() as conn, fineract_client(run) as client:
+    with _no_second_try(), connect(Role.POSTER) as conn, fineract_client(run) as client:
         asked = write_offs.request(
             conn, client, read_write_offs(_params()), run, today(), override_reason=text_param("override_reason")
         )  # fmt: skip
@@ -157,7 +157,7 @@ def write_off(request_key: str) -> list[dict[str, Any]]:
     from turno_lms.resolutions import write_offs
 
     run = current_run()
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         refs = write_offs.accept(conn, request_key, run)
     with _walk(run) as walk:
         rows = [write_offs.advance(walk, ref, today()) for ref in refs]
@@ -170,7 +170,7 @@ def ask_to_undo_write_off() -> dict[str, Any]:
     """Record the wish to take a write-off back, and return what the approver sees."""
     from turno_lms.resolutions import write_offs
 
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         row = write_offs.request_undo(
             conn, text_param("write_off_ref") or "", text_param("reason") or "", current_run()
         )
@@ -206,7 +206,7 @@ def quote_foreclosure() -> dict[str, Any]:
     from turno_lms.resolutions import foreclosures
 
     run = current_run()
-    with _no_second_try(), connect() as conn, fineract_client(run) as client:
+    with _no_second_try(), connect(Role.POSTER) as conn, fineract_client(run) as client:
         row = foreclosures.request(
             conn, client, text_param("lender") or "", text_param("loan_id") or "", text_param("reason") or "", run,
             today(), override_reason=text_param("override_reason"),
@@ -277,7 +277,7 @@ def decide_stuck() -> str:
 
     run, ref, action = current_run(), text_param("ref") or "", text_param("action") or ""
     reason = text_param("reason") or ""
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.POSTER) as conn:
         book = book_of(ref)
         if action == STUCK_ACTIONS[2]:
             return str(execution.stop(conn, book, ref, reason, run)["state"])

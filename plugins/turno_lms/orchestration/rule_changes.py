@@ -13,7 +13,7 @@ import typer
 
 from turno_lms.domain.money import canonical_amount, rupees
 from turno_lms.reconciliation.reports import compare_rules
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 SUFFIX = "__dry_run"
 _MOST_DAYS = 10
@@ -77,7 +77,7 @@ def dry_run(
 ) -> None:
     """Show what other tolerances would change in the open work, in counts and rupees; nothing is recorded."""
     change = RuleChange(lender, date_days, rupees(amount) if amount else None)
-    with connect(autocommit=True) as conn:
+    with connect(Role.RECONCILER, autocommit=True) as conn:
         changes = try_rules(conn, change)
     for row in changes:
         typer.echo("  ".join(f"{name}={value}" for name, value in row.items()))

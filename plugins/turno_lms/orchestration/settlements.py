@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from turno_lms.domain.dates import ist_date
 from turno_lms.orchestration.connections import bucket, s3_client
 from turno_lms.orchestration.runs import current_run, text_param
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 DAYS_BACK = 3
 """Days whose settlements are asked for again each time: a line may be added late."""
@@ -24,7 +24,7 @@ def land_files() -> list[dict[str, Any]]:
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
     if wanted and wanted not in keys:
         raise AirflowFailException(f"the bucket has no {wanted}")
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         for key in keys:
             account = account_of(key)
             if account is None:
@@ -61,7 +61,7 @@ def land_account(account: dict[str, str]) -> list[dict[str, Any]]:
     if api is None:
         raise AirflowSkipException(f"there is no connection {connection_id(**account)}")
     today, landed = ist_date(datetime.now(UTC)), []
-    with connect() as conn:
+    with connect(Role.INGESTION) as conn:
         for back in range(DAYS_BACK, -1, -1):
             day = today - timedelta(days=back)
             try:

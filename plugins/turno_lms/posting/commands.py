@@ -10,7 +10,7 @@ import typer
 
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import PostingOutcome, RepaymentKind, SwitchState
-from turno_lms.warehouse.connection import WarehouseConnection, connect, warehouse_url
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect, warehouse_url
 
 if TYPE_CHECKING:
     from turno_lms.fineract.client import FineractClient
@@ -30,7 +30,7 @@ def _run(command: str, actor: str) -> RunContext:
 def _decision() -> Iterator[WarehouseConnection]:
     """A connection for one decision; what is refused ends the command with its reason, not with a trace."""
     try:
-        with connect() as conn:
+        with connect(Role.POSTER) as conn:
             yield conn
     except ValueError as refused:
         raise typer.BadParameter(str(refused)) from refused
@@ -43,7 +43,7 @@ def _fineract(run: RunContext) -> Iterator["FineractClient"]:
     )  # over a second of imports: not for every other command
     from turno_lms.fineract.hook import FineractHook
 
-    audit = DatabaseAudit(warehouse_url(), run)
+    audit = DatabaseAudit(warehouse_url(Role.POSTER), run)
     try:
         yield FineractHook().client(audit)
     finally:
@@ -55,7 +55,7 @@ def parked() -> None:
     """List what waits for a person: refused, in doubt, overpaid, returned after posting; the oldest first."""
     from turno_lms.posting.cases import parked as list_parked
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         for row in list_parked(conn):
             typer.echo("  ".join(f"{name}={value}" for name, value in row.items() if value is not None))
 
@@ -137,7 +137,7 @@ def reverse(key: Key, reason: Reason, actor: Actor) -> None:
     run = _run("reverse", actor)
     with _decision() as conn:
         reversals.request_reversal(conn, key, reason, actor)
-    with connect(autocommit=True) as conn, _fineract(run) as client:
+    with connect(Role.POSTER, autocommit=True) as conn, _fineract(run) as client:
         typer.echo(f"reversals {reversals.execute_reversals(conn, client, run)}")
 
 
@@ -163,7 +163,7 @@ def proof() -> None:
     from turno_lms.posting.proof import find_files_that_do_not_tie, prove
 
     run = RunContext("turno_proof", f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", actor="command line")
-    url = warehouse_url()
+    url = warehouse_url(Role.POSTER)
     audit = DatabaseAudit(url, run)
     with connect(url, autocommit=True) as conn:
         report = prove(conn, FineractHook().client(audit), None, run)

@@ -34,7 +34,7 @@ from turno_lms.posting.loan_queue import LoanQueue
 from turno_lms.posting.outage import Outage
 from turno_lms.posting.protocol import try_intent
 from turno_lms.posting.settings import PostingSettings
-from turno_lms.warehouse.connection import WarehouseConnection, connect, warehouse_url
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect, warehouse_url
 
 log = logging.getLogger(__name__)
 
@@ -352,7 +352,7 @@ def post_chunk(
     """
     from turno_lms.fineract.hook import FineractHook  # over a second of imports: not while DAGs are parsed
 
-    url = warehouse_url()
+    url = warehouse_url(Role.POSTER)
     settings = replace(PostingSettings(), threads=threads, wait_limit=wait_limit)
     poster = Poster(lambda: connect(url, autocommit=True), FineractHook().client, run, settings)
     return poster.post(loan_ids)

@@ -15,7 +15,7 @@ import typer
 from turno_lms.domain.runs import RunContext
 from turno_lms.reconciliation import by_hand, exceptions, reports
 from turno_lms.reconciliation.exceptions import Filter
-from turno_lms.warehouse.connection import Row, WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -48,14 +48,14 @@ def list_exceptions(
         only_overdue=overdue, min_age_days=min_age_days,
         min_rupees=Decimal(min_rupees) if min_rupees else None, limit=limit,
     )  # fmt: skip
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         _print({name: row[name] for name in _SHOWN} for row in exceptions.find(conn, wanted))
 
 
 @app.command()
 def show(exception_id: int) -> None:
     """One exception: what was found, and every step since."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         found = exceptions.find(conn, Filter(ids=[exception_id], only_open=False))
         if not found:
             raise typer.BadParameter(f"there is no exception {exception_id}")
@@ -68,7 +68,7 @@ def show(exception_id: int) -> None:
 @app.command()
 def summary(day: Annotated[datetime | None, typer.Argument(formats=["%Y-%m-%d"])] = None) -> None:
     """Counts and rupees by lender, status and age, as the last run of a day (IST) left them; today without one."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         _print(reports.daily(conn, day.date() if day else reports.today()))
 
 
@@ -122,7 +122,7 @@ def reopen(ids: Ids, reason: Reason, actor: Actor) -> None:
 @app.command()
 def matches(loan_id: str) -> None:
     """A loan's matches: rule, distances, alternatives, and the payment through which each posts."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         _print(reports.matches_of_loan(conn, loan_id))
 
 
@@ -164,7 +164,7 @@ def approve(
 @app.command("as-of")
 def as_of(day: Day, lender: LenderName = None) -> None:
     """Reconciliation as it stood at the end of a past day (IST)."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         found = exceptions.as_of(conn, day.date(), lender)
     _print({name: row[name] for name in row if name != "detail"} for row in found["exceptions"])
     _print(found["matches"], indent="matched ")
@@ -179,7 +179,7 @@ def export(
     everything: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
 ) -> None:
     """Write exceptions into a file that is safe to open in a spreadsheet program."""
-    with connect() as conn:
+    with connect(Role.RECONCILER) as conn:
         rows = exceptions.find(conn, Filter(lender=lender, only_open=not everything))
     table = reports.table_of(rows)
     if out and out.suffix == ".xlsx":
@@ -198,7 +198,7 @@ def _acting() -> Iterator[WarehouseConnection]:
     from turno_lms.approvals.approvals import ApprovalError
 
     try:
-        with connect() as conn:
+        with connect(Role.RECONCILER) as conn:
             yield conn
     except (ValueError, ApprovalError) as refused:
         raise typer.BadParameter(str(refused)) from refused

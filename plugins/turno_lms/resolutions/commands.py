@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from turno_lms.warehouse.connection import Row, connect
+from turno_lms.warehouse.connection import Role, Row, connect
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -12,7 +12,7 @@ app = typer.Typer(no_args_is_help=True, help=__doc__)
 @app.command("list")
 def list_open() -> None:
     """List what is under way, one line each; `holds_money` says that the loan's incoming money is held for it."""
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         rows = conn.execute(
             "select * from core.core_open_resolution order by kind, resolution_ref"
         ).fetchall()
@@ -28,7 +28,7 @@ def show(ref: Annotated[str, typer.Argument(help="A reference: stl-..., wof-... 
     from turno_lms.resolutions.quotes import ResolutionError
     from turno_lms.resolutions.steps import steps_of
 
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         try:
             row = books.read(conn, books.book_of(ref), ref)
         except ResolutionError as unknown:

@@ -2,7 +2,7 @@
 
 import typer
 
-from turno_lms.warehouse.connection import OWNER_CONN_ID, warehouse_url
+from turno_lms.warehouse.connection import Role, warehouse_url
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -17,5 +17,5 @@ def migrate() -> None:
     """Bring landing and state tables to the newest version. Needs the connection of the owner; safe to run again."""
     from turno_lms.warehouse.migrate import migrate as run_migrations
 
-    run_migrations(warehouse_url(OWNER_CONN_ID))
+    run_migrations(warehouse_url(Role.OWNER))
     typer.echo("warehouse ok")

@@ -1,34 +1,51 @@
-"""Connections to the warehouse. Inside Airflow and on the command line alike, the address and the secret come from
-the Airflow connection `turno_warehouse` (environment or secrets backend); nothing else knows them.
+"""Connections to the warehouse, each under the role of the program that opens it. Inside Airflow and on the command
+line alike, address and secret come from the role's Airflow connection (environment or secrets backend); nothing else
+knows them.
 """
 
+from enum import StrEnum
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-WAREHOUSE_CONN_ID = "turno_warehouse"
-OWNER_CONN_ID = "turno_warehouse_owner"
-
 Row = dict[str, Any]
 WarehouseConnection = psycopg.Connection[Row]
 
 
-def warehouse_url(conn_id: str = WAREHOUSE_CONN_ID) -> str:
-    """The libpq URL of an Airflow connection of type postgres; AirflowNotFoundException if there is none."""
+class Role(StrEnum):
+    """The logins of the warehouse, by their names in PostgreSQL. What each may do: docs/database-roles.md."""
+
+    OWNER = "turno_owner"
+    INGESTION = "turno_ingestion"
+    RECONCILER = "turno_reconciler"
+    POSTER = "turno_poster"
+    CONSOLE = "turno_console"
+    DBT = "turno_dbt"
+    RECEIVER = "turno_receiver"
+    FINANCE = "turno_finance"
+
+    @property
+    def conn_id(self) -> str:
+        """The Airflow connection with the role's login. dbt, the receiver and people log in by other ways."""
+        return self.value.replace("turno_", "turno_warehouse_")
+
+
+def warehouse_url(role: Role) -> str:
+    """The libpq URL of a role's Airflow connection; AirflowNotFoundException if there is none."""
     from airflow.sdk import BaseHook  # a second of imports, paid only where a connection is really looked up
 
-    uri: str = BaseHook.get_connection(conn_id).get_uri()
+    uri: str = BaseHook.get_connection(role.conn_id).get_uri()
     scheme, _, rest = uri.partition("://")
     return f"postgresql://{rest}" if scheme.startswith("postgres") else uri
 
 
 def connect(
-    url: str | None = None, *, application_name: str = "turno_lms", autocommit: bool = False
+    target: Role | str, *, application_name: str = "turno_lms", autocommit: bool = False
 ) -> WarehouseConnection:
-    """Open a connection that yields rows as dicts, in UTC. Without `url` the Airflow connection is used."""
+    """Open a connection that yields rows as dicts, in UTC: by a role's Airflow connection, or to a libpq URL."""
     return psycopg.connect(
-        url or warehouse_url(),
+        warehouse_url(target) if isinstance(target, Role) else target,
         application_name=application_name,
         autocommit=autocommit,
         row_factory=dict_row,

@@ -14,6 +14,7 @@ import requests
 from local_stack.processes import free_port
 from tests.console.conftest import _token
 from tests.dbt.project import DbtProject
+from turno_lms.warehouse.connection import Role
 
 PUBLIC = "https://lms.example/ops"
 BEHIND = {"Host": "lms.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
@@ -26,7 +27,7 @@ def server(airflow_app: object, rows: None, project: DbtProject) -> Iterator[str
     port = free_port()
     environment = os.environ | {
         "AIRFLOW__API__BASE_URL": PUBLIC,
-        "AIRFLOW_CONN_TURNO_WAREHOUSE": project.app_url,
+        "AIRFLOW_CONN_TURNO_WAREHOUSE_CONSOLE": project.url(Role.CONSOLE),
     }
     command = [
         sys.executable,

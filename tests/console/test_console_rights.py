@@ -199,7 +199,7 @@ def test_a_page_that_fails_says_so_under_the_policy(
     signed = signed_in(sign_in, "viewer")
     viewer = TestClient(signed.app, base_url="http://airflow.test", raise_server_exceptions=False)
     viewer.cookies = signed.cookies
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE_CONSOLE", "postgresql://nobody@127.0.0.1:1/none")
     answer = viewer.get(f"{HOME}/files/list")
     assert answer.status_code == 500
     assert "This page failed" in answer.text

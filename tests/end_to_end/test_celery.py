@@ -20,6 +20,7 @@ from local_stack.folder import read_json
 from local_stack.processes import LOOPBACK, free_port
 from local_stack.sample_data import expected
 from tests.end_to_end.test_demo import Finished, assert_expected_end_state
+from turno_lms.warehouse.connection import Role
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1700)]
 
@@ -76,9 +77,9 @@ class WorkerKiller(threading.Thread):
     def _attempts(self) -> int:
         port, password = (
             read_json(self._state / "ports.json", {})["postgres"],
-            read_json(self._state / "secrets.json", {})["turno_app"],
+            read_json(self._state / "secrets.json", {})[Role.POSTER],
         )
-        with psycopg.connect(f"postgresql://turno_app:{password}@{LOOPBACK}:{port}/warehouse") as conn:
+        with psycopg.connect(f"postgresql://{Role.POSTER}:{password}@{LOOPBACK}:{port}/warehouse") as conn:
             row = conn.execute(_ATTEMPTS).fetchone()
         return int(row[0]) if row else 0
 

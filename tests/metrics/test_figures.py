@@ -10,7 +10,7 @@ from tests.posting.payments import add_ending, add_payment, create_transaction_t
 from turno_lms.metrics.app import MetricsApp
 from turno_lms.metrics.collect import exposition
 from turno_lms.metrics.families import SCRAPE_SECONDS, SOURCES
-from turno_lms.warehouse.connection import WarehouseConnection, connect
+from turno_lms.warehouse.connection import Role, WarehouseConnection, connect
 
 Figures = dict[tuple[str, ...], float]
 
@@ -134,7 +134,7 @@ def test_open_exceptions_are_counted_by_kind(warehouse: WarehouseConnection) -> 
 def test_every_family_is_there_in_a_new_warehouse_and_for_the_role_that_asks(
     warehouse: WarehouseConnection, warehouse_role_url: Callable[[str], str]
 ) -> None:
-    with connect(warehouse_role_url("turno_app")) as conn:
+    with connect(warehouse_role_url(Role.CONSOLE)) as conn:
         text = exposition(conn)
     exported = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert exported == {family.name for source in SOURCES for family in source.columns.values()} | {
@@ -158,7 +158,7 @@ def _figures_then(conn: WarehouseConnection, statement: str) -> Iterator[object]
 
 @pytest.fixture
 def address(warehouse_url: str, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_url)
+    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE_CONSOLE", warehouse_url)
     monkeypatch.setenv("TURNO_METRICS_TOKEN", "the token")
     return TestClient(MetricsApp())
 

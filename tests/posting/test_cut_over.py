@@ -223,7 +223,7 @@ def test_two_payments_of_the_same_rupees_are_paired_one_to_one(here: WarehouseCo
 def test_the_commands_end_with_their_figures(
     here: WarehouseConnection, warehouse_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE", warehouse_url)
+    monkeypatch.setenv("AIRFLOW_CONN_TURNO_WAREHOUSE_POSTER", warehouse_url)
     add_payment(here, "GB1")
     add_payment(here, "GB2", "100.50")
     here.commit()

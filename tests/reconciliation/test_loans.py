@@ -200,7 +200,7 @@ def test_a_loan_that_was_settled_or_written_off_and_recovered_differs_in_nothing
     post(conn, 2, ours[2], "300.00")
     post(conn, 2, ours[3], "100.00")
     project.build("reconciliation_loans")
-    assert record_loans(project.app, RUN) == FindingsReport(opened=0, cleared=0)
+    assert record_loans(project.session(Role.RECONCILER), RUN) == FindingsReport(opened=0, cleared=0)
     rows = conn.execute(
         "select in_fineract, posted_by_us from core.core_recon_loan order by loan_id"
     ).fetchall()

@@ -56,11 +56,11 @@ class MetricsApp:
 
     def _figures(self) -> str:
         from turno_lms.metrics.collect import exposition
-        from turno_lms.warehouse.connection import connect
+        from turno_lms.warehouse.connection import Role, connect
 
         with self._lock:
             if time.monotonic() - self._asked_at >= KEPT_SECONDS:
-                with connect(application_name="turno metrics") as conn:
+                with connect(Role.CONSOLE, application_name="turno metrics") as conn:
                     self._answer = exposition(conn)
                 self._asked_at = time.monotonic()
             return self._answer

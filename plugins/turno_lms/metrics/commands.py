@@ -3,10 +3,10 @@
 import typer
 
 from turno_lms.metrics.collect import exposition
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 
 def metrics() -> None:
     """Print every figure of docs/metrics.md as of now, in the Prometheus text format."""
-    with connect(application_name="turno metrics") as conn:
+    with connect(Role.CONSOLE, application_name="turno metrics") as conn:
         typer.echo(exposition(conn), nl=False)

@@ -177,7 +177,7 @@ def cancel_links() -> int:
     from turno_lms.payment_links.cancel import CancelError, request_cancel
 
     numbers = get_current_context()["params"].get("link_ids") or []
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         try:
             return request_cancel(
                 conn,

@@ -182,7 +182,7 @@ def decide_held_payment() -> str:
         _required("reason"),
         current_run().actor,
     )
-    with _no_second_try(), connect() as conn:
+    with _no_second_try(), connect(Role.RECONCILER) as conn:
         if action == HELD_ACTIONS[0]:
             decisions.release(conn, key, reason, actor)
         else:

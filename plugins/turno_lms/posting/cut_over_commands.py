@@ -14,7 +14,7 @@ import typer
 from turno_lms.domain.money import indian_rupees
 from turno_lms.posting import cut_over
 from turno_lms.posting.former_postings import FormerPostingsError, read_csv
-from turno_lms.warehouse.connection import Row, connect
+from turno_lms.warehouse.connection import Role, Row, connect
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -32,7 +32,7 @@ def take_in(
     content = file.read_bytes()
     try:
         postings = read_csv(content.decode("utf-8-sig"))
-        with connect() as conn:
+        with connect(Role.POSTER) as conn:
             taken = cut_over.take_in(conn, postings, file.name, hashlib.sha256(content).hexdigest(), actor)
     except FormerPostingsError as refused:
         typer.echo(f"{file.name} is not taken, nothing was changed:\n{refused}", err=True)
@@ -61,7 +61,7 @@ def compare(
     ] = None,
 ) -> None:
     """Show what this system would post beside what the former one did. Posts nothing; status 1 if they differ."""
-    with connect() as conn:
+    with connect(Role.POSTER) as conn:
         rows = cut_over.compare(conn, first.date(), last.date())
     for line in table(rows):
         typer.echo(line)
@@ -82,7 +82,7 @@ def same(
 ) -> None:
     """Say that a held payment is what the former system posted under another date. Else: payments release."""
     try:
-        with connect() as conn:
+        with connect(Role.POSTER) as conn:
             former = cut_over.same_money(conn, key, reason, actor)
     except cut_over.CutOverError as refused:
         raise typer.BadParameter(str(refused)) from refused

@@ -240,6 +240,7 @@ def airflow_settings(stack: StackEnvironment) -> dict[str, str]:
         "API_AUTH__JWT_SECRET": stack.secrets["airflow_jwt"],
         "DATABASE__SQL_ALCHEMY_CONN": metadata,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,  # a new DAG file is seen within seconds, not five minutes
+        "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,  # each file read anew every 30 s would keep a core busy
         # tasks of a killed scheduler or machine are taken up again within a minute, not five
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -138,12 +139,31 @@ def s3(s3_url: str) -> Iterator[Any]:
 
 @pytest.fixture
 def fineract_url(tmp_path: Path) -> Iterator[str]:
-    """The base URL (ending in /fineract-provider/api/v1) of a Fineract stand-in of the test's own, with empty state."""
+    """The base URL (ending in /fineract-provider/api/v1) of a Fineract stand-in of the test's own, with empty state.
+
+    It answers from a thread: a process of its own would spend a second on imports, for each of some two hundred tests.
+    """
+    import uvicorn
+
+    from local_stack.fineract.server import Api, StandInProtocol
+    from local_stack.fineract.store import Store
+
     port = free_port()
-    base = f"http://{LOOPBACK}:{port}/fineract-provider/api/v1"
-    where = ["--host", LOOPBACK, "--port", str(port), "--state", str(tmp_path / "fineract.sqlite")]
-    process = start_server(
-        [sys.executable, "-m", "local_stack.fineract", *where], base, tmp_path / "fineract.log"
+    config = uvicorn.Config(
+        lambda: Api(Store(tmp_path / "fineract.sqlite")).application(),
+        factory=True,  # made in the thread, which alone may use the store
+        host=LOOPBACK,
+        port=port,
+        http=StandInProtocol,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
-    yield base
-    stop_child(process)
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    assert wait_until(lambda: server.started, seconds=_START_SECONDS)
+    yield f"http://{LOOPBACK}:{port}/fineract-provider/api/v1"
+    server.should_exit = True
+    thread.join()

@@ -45,8 +45,8 @@ seen as (
         channels_seen, sightings, first_seen_at, payment_type_id, _read_horizon
     )
     select
-        posting_key, posting_key, 1, posting_key, 'gb', loan_id, business_date, 5499.00, 'nach_debits', '{file:nach}', 1,
-        now(), 1, 0
+        posting_key, posting_key, 1, posting_key, 'gb', loan_id, business_date, 5499.00, 'nach_debits', '{file:nach}',
+        1, now(), 1, 0
     from payment
 )
 

@@ -3,7 +3,7 @@
 STATE := $(or $(TURNO_STATE),$(CURDIR)/.turno)
 BIN := $(STATE)/venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo demo-once test lint faults fuzz bench lock lock-check clean
+.PHONY: help bootstrap demo demo-once test lint faults fuzz bench lock lock-check licences sbom audit clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -44,6 +44,16 @@ lock: bootstrap ## write the locked requirements anew from the .in files
 
 lock-check: bootstrap ## say whether the locked requirements follow from the .in files
 	@scripts/lock.sh --check
+
+licences: bootstrap ## the licences of what runs in production: docs/licences.md
+	@"$(BIN)/python" scripts/licences.py --write >/dev/null
+
+sbom: bootstrap ## what runs in production, as CycloneDX: sbom-airflow.json and sbom-receiver.json in the state folder
+	@"$(BIN)/cyclonedx-py" requirements --output-reproducible --output-file "$(STATE)/sbom-airflow.json" requirements.txt
+	@"$(BIN)/cyclonedx-py" requirements --output-reproducible --output-file "$(STATE)/sbom-receiver.json" webhook_receiver/requirements.txt
+
+audit: bootstrap ## known vulnerabilities of what runs in production, as far as the advisory service can be reached
+	@scripts/audit.sh
 
 clean: ## stop the stack and remove all local state
 	@test -z "$(TURNO_STATE)" || test -e "$(STATE)/bootstrap.lock" || { echo "$(STATE) is no state folder"; exit 1; }

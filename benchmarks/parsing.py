@@ -33,7 +33,7 @@ def run() -> Mapping[str, float | int]:
         none.mkdir()
         write_mappings(many, LENDERS)
         home = Path(folder) / "airflow"
-        seconds = [(_parse(many, home), _parse(none, home)) for _ in range(RUNS)]
+        seconds = [(parse(many, home), parse(none, home)) for _ in range(RUNS)]
     with_lenders, imports = (median(side) for side in zip(*seconds, strict=True))
     return {
         "lenders": LENDERS,
@@ -54,7 +54,8 @@ def write_mappings(folder: Path, lenders: int) -> None:
         (folder / f"{slug}.yml").write_text(own, encoding="utf-8")
 
 
-def _parse(mappings: Path, home: Path) -> float:
+def parse(mappings: Path, home: Path) -> float:
+    """Processor seconds of one run of the DAG file with these mappings, in a process of its own."""
     environment = os.environ | {
         "TURNO_HOME": str(ROOT),
         "TURNO_LENDER_MAPPINGS": str(mappings),

@@ -61,7 +61,7 @@ SETTINGS = replace(PostingSettings(), threads=THREADS, first_wait=0.05, longest_
 
 def run() -> Mapping[str, float | int]:
     """Measure; returns the figures of the bench line."""
-    with _servers() as (warehouse_url, fineract):
+    with servers() as (warehouse_url, fineract):
         return _measure(warehouse_url, fineract)
 
 
@@ -267,7 +267,7 @@ class _Loans:
 
 
 @contextmanager
-def _servers() -> Iterator[tuple[str, str]]:
+def servers() -> Iterator[tuple[str, str]]:
     """A durable warehouse and a stand-in that takes its time over each repayment."""
     port = free_port()
     fineract = f"http://{LOOPBACK}:{port}/fineract-provider/api/v1"

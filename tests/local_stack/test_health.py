@@ -1,16 +1,21 @@
 """Health is asked of the service as it runs now, not of what it was."""
 
 import json
+import os
+import shutil
 import socketserver
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from local_stack.health import answers, is_healthy
+from local_stack.processes import LOOPBACK, free_port, spawn, stop_child, wait_until
 
 BEAT = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 REPORT = {
@@ -76,3 +81,17 @@ def test_a_port_that_echoes_is_no_server() -> None:
         assert not answers(url)
         assert not is_healthy(f"{url}#scheduler", time.time())
         server.shutdown()
+
+
+def test_a_redis_that_asks_for_a_password_is_well_while_it_runs(tmp_path: Path) -> None:
+    server = shutil.which("redis-server", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert server is not None, "no redis-server in the environment or on the path"
+    port = free_port()
+    address = f"redis://{LOOPBACK}:{port}"
+    assert not is_healthy(address, 0)
+    process = spawn(
+        [server, "--port", str(port), "--requirepass", "x", "--save", ""], log=tmp_path / "redis.log"
+    )
+    assert wait_until(lambda: is_healthy(address, 0), seconds=30)
+    stop_child(process)
+    assert not is_healthy(address, 0)

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
-from tests.posting.payments import add_ending, add_payment, create_transaction_table
+from tests.posting.payments import add_ending, add_payment, create_transaction_table, post_by_stream
 from turno_lms.metrics.app import MetricsApp
 from turno_lms.metrics.collect import exposition
 from turno_lms.metrics.families import SCRAPE_SECONDS, SOURCES
@@ -66,6 +66,15 @@ def test_rows_and_rupees_of_files_are_those_of_loaded_files(warehouse: Warehouse
     }  # fmt: skip
     assert figures["turno_file_rupees_total"][("accepted", "gb")] == 5499.00 * 2 + 5499.50
     assert figures["turno_files"] == {("gb", "loaded"): 2, ("gb", "refused"): 1}
+
+
+def test_the_first_refused_file_of_a_lender_is_a_rise_from_zero(warehouse: WarehouseConnection) -> None:
+    post_by_stream(warehouse, "gb", "file:k")
+    assert read(warehouse)["turno_files"] == {("gb", "failed"): 0, ("gb", "halted"): 0, ("gb", "refused"): 0}
+    warehouse.execute(_FILES)
+    assert read(warehouse)["turno_files"] == {
+        ("gb", "loaded"): 2, ("gb", "refused"): 1, ("gb", "failed"): 0, ("gb", "halted"): 0,
+    }  # fmt: skip
 
 
 def test_unposted_held_and_in_doubt_are_apart(warehouse: WarehouseConnection) -> None:

@@ -1,6 +1,7 @@
 """Files through the console: uploads, previews, the way from a button to its run, and what others may see of clients."""
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,8 @@ from turno_lms.ingestion.archive import HANDED_IN_BY
 from turno_lms.lenders.registry import mappings_directory
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from tests.console.conftest import SignIn
     from turno_lms.warehouse.connection import WarehouseConnection
 
@@ -172,3 +175,21 @@ def test_a_viewer_sees_clients_masked() -> None:
     assert masked("Bhavna Das") == "B••• D•••"
     assert masked("+919812345678") == "•••••• 5678"
     assert masked(None) is None
+
+
+def test_every_link_and_asset_stays_under_airflows_own_path(
+    airflow_app: "FastAPI", sign_in: "SignIn"
+) -> None:
+    operator = TestClient(airflow_app, base_url="http://airflow.test", root_path="/airflow")
+    operator.cookies = sign_in("op").cookies
+    for page in ("", "files/list", "files/detail?pk=1", "try", "loans/list"):
+        answer = operator.get(f"/airflow{HOME}{page}")
+        assert answer.status_code == 200, page
+        addresses = re.findall(
+            r'(?:href|src|action)="(?:http://airflow\.test)?(/[^"]*)"|[uU]rl: "http://airflow\.test(/[^"]*)"',
+            answer.text,
+        )
+        assert len(addresses) > 20
+        assert {
+            one or other for one, other in addresses if not (one or other).startswith("/airflow/")
+        } == set(), page

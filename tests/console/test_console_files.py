@@ -90,7 +90,9 @@ def test_a_viewer_can_not_upload_and_has_no_preview(sign_in: "SignIn", bucket: A
     viewer = sign_in("viewer")
     assert "Forbidden" in upload(viewer, "NACH_RESPONSE_GB_1.csv", b"1").json()["msg"]
     assert "Forbidden" in send(viewer, "_api/umrn/action?name=upload", ("m.csv", b"1")).json()["msg"]
-    assert viewer.get(f"{HOME}try").status_code == 403
+    refused = viewer.get(f"{HOME}try")
+    assert refused.status_code == 403
+    assert "You may not see this" in refused.text
     assert keys_in(bucket) == []
 
 

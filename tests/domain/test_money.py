@@ -39,3 +39,12 @@ def test_canonical_amount_always_has_two_decimals_and_no_grouping() -> None:
 )
 def test_rupees_are_grouped_the_indian_way(value: str, shown: str) -> None:
     assert money.indian_rupees(Decimal(value)) == shown
+
+
+def test_counts_are_grouped_the_indian_way() -> None:
+    assert [money.indian_number(count) for count in (0, 999, 1000, 1234567)] == [
+        "0",
+        "999",
+        "1,000",
+        "12,34,567",
+    ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,7 @@ from starlette_admin.exceptions import ActionFailed
 from turno_lms.console.body_limit import MOST_BYTES
 from turno_lms.ingestion.files import FilePlace, places_of
 from turno_lms.ingestion.hand_in import HandInError, hand_in
-from turno_lms.lenders.registry import read_lenders
+from turno_lms.lenders.registry import mapping_files, mappings_directory, read_lenders
 from turno_lms.orchestration.connections import bucket, s3_client
 
 
@@ -50,6 +51,12 @@ async def upload_of(form: FormData) -> Upload:
 
 def all_places() -> dict[str, FilePlace]:
     """Where files of every lender arrive, by `lender.kind`."""
+    return _places_in(tuple((path, path.stat().st_mtime_ns) for path in mapping_files(mappings_directory())))
+
+
+@lru_cache(maxsize=1)
+def _places_in(_files: tuple[tuple[Path, int], ...]) -> dict[str, FilePlace]:
+    """Read once until a mapping changes: hundreds of them take longer than a page may."""
     lenders, _problems = read_lenders()
     places = [place for lender in lenders.values() for place in places_of(lender)]
     return {f"{place.lender}.{place.kind}": place for place in places}

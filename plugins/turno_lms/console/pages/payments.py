@@ -4,12 +4,15 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette_admin import RequestAction
+from starlette_admin import RequestAction, action
+from starlette_admin.actions import ActionSelection
 from typing_extensions import override
 
 from turno_lms.console.fields import day, moment, number, rupees, state, text
 from turno_lms.console.sql_page import SqlPage, query_of, read
 from turno_lms.warehouse.connection import Row
+
+_RECONCILE = "reconcile_transactions"
 
 
 class Payments(SqlPage):
@@ -48,6 +51,24 @@ class Payments(SqlPage):
     ]
     sortable_fields = ("first_seen_at", "business_date")
     fields_default_sort = (("first_seen_at", True),)
+    actions = ("reconcile_now", "export")
+    starts = {"reconcile_now": _RECONCILE}
+
+    @action(
+        name="reconcile_now",
+        text="Reconcile now",
+        icon_class="fa fa-scale-balanced",
+        allow_empty_selection=True,
+        dedicated_button=True,
+        header="Hold files and gateways against each other",
+        confirmation="Matches and exceptions of every lender are found anew, as every night. What a match releases is "
+        "posted by the next posting run.",
+        submit_btn_text="Reconcile",
+        modal_size="md",
+    )
+    async def reconcile_now(self, request: Request, _selection: ActionSelection) -> None:
+        """Start reconcile_transactions."""
+        await self.start(request, _RECONCILE, {})
 
     @override
     async def serialize(

@@ -88,7 +88,11 @@ def _headline(risks: list[Row]) -> CardRowWidget:
 
 def _card(title: str, rupees: Decimal, description: str, color: str) -> StatWidget:
     return StatWidget(
-        title, _constant(f"₹ {indian_rupees(rupees)}"), description=description, color=color, countup=False
+        title,
+        _constant(f"₹\u00a0{indian_rupees(rupees)}"),
+        description=description,
+        color=color,
+        countup=False,
     )
 
 

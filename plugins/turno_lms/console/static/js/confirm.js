@@ -46,7 +46,8 @@
     });
   });
 
-  document.addEventListener(
+  // on window, since the dialog closes itself from the document on
+  window.addEventListener(
     "click",
     function (event) {
       const submit = event.target.closest ? event.target.closest('[data-sa-action="action-submit"]') : null;

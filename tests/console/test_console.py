@@ -179,7 +179,7 @@ def test_text_of_a_file_never_becomes_markup(sign_in: "SignIn") -> None:
         assert "<script>alert(1)" not in text, path
         assert "<img src=x" not in text, path
         assert "<b>bold" not in text, path
-    assert "&lt;script&gt;alert(1)" in operator.get(f"{HOME}files/list").text
+    assert "&lt;script&gt;alert(1)" in operator.get(f"{HOME}files/detail?pk=1").text
 
 
 def test_only_scripts_of_our_templates_may_run(sign_in: "SignIn") -> None:
@@ -272,7 +272,7 @@ def test_today_puts_what_waits_for_a_person_first(sign_in: "SignIn") -> None:
 def test_the_life_of_a_rupee_is_told_in_order(sign_in: "SignIn") -> None:
     key = hashlib.md5(b"payment3", usedforsecurity=False).hexdigest()
     text = sign_in("viewer").get(f"{HOME}payments/detail?pk={key}").text
-    assert text.index("recognised by first_sight") < text.index("now in_doubt after 8 tries: timed out")
+    assert text.index("recognised by first sight") < text.index("now in_doubt after 8 tries: timed out")
 
 
 def test_airflows_menu_leads_to_the_console(sign_in: "SignIn") -> None:

@@ -48,6 +48,7 @@ class Visitor:
         self._context.set_default_timeout(_SECONDS * 1000)
         self._context.add_init_script(_TELL_VIOLATIONS)
         self.complaints: list[str] = []
+        self.clicks = 0
         self.page: Page = self._context.new_page()
         self._context.route(lambda address: not self._is_local(address), lambda route: route.abort())
         self._context.on("console", self._on_console)
@@ -68,6 +69,24 @@ class Visitor:
         """Open a page of the console: `files/list`, or nothing for Today."""
         self.page.goto(CONSOLE + path)
         return self.page
+
+    def click(self, selector: str) -> None:
+        """A click of the person's, which is counted in `clicks`."""
+        self.clicks += 1
+        self.page.click(selector)
+
+    def press(self) -> None:
+        """Press the button of the form that a click has opened, and follow to the page of the run that it starts."""
+        self.click("#actionSubmit")
+        self.page.wait_for_url("**/turno/run?*")
+
+    def await_run(self, seconds: float) -> None:
+        """Wait until the run on the page has ended: it must end well."""
+        over = self.page.wait_for_selector(
+            "[role=status]:is([data-state=success], [data-state=failed])", timeout=seconds * 1000
+        )
+        assert over is not None
+        assert over.get_attribute("data-state") == "success", self.page.inner_text(".page-body")
 
     def menu(self) -> list[str]:
         """The addresses of the console's pages, as its menu has them: from `CONSOLE` on."""

@@ -1,13 +1,19 @@
 """`turno demo`, for real: its own stack on its own ports, the real scheduler, the hand-counted figures, and its console."""
 
+import csv
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local_stack.processes import wait_until
 from local_stack.sample_data import expected
-from tests.end_to_end.conftest import Finished, LogIn, new_demo
+from tests.end_to_end.conftest import Finished, LogIn, Stack, new_demo
+from turno_lms.warehouse.connection import connect
+
+_RUN_SECONDS = 300
+_CHAIN_SECONDS = 900
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1700)]
 
@@ -118,3 +124,178 @@ def test_every_page_of_the_console_loads_with_the_demos_data_and_without_a_compl
         "files", "rejected-rows", "umrn", "loans", "payments", "posted", "exceptions", "webhooks", "payment-links",
         "fineract-calls",
     }  # fmt: skip
+
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+_HOSTILE_ROWS = """
+with file as (
+    insert into raw.raw_s3_file_processing_log (
+        bucket, key, etag, size_bytes, lender, kind, state, error_code, error_message, dag_id, dag_run_id
+    )
+    values (
+        'turnofile', 'lenders/gb/nach_response/' || %(hostile)s || '"''\u202etxt.csv', 'hostile', 1, 'gb', 'nach_response',
+        'refused', 'unreadable_file', %(hostile)s, 'ingest__gb', %(hostile)s
+    )
+    returning file_id
+)
+insert into raw.raw_rejected_records (
+    file_id, lender, row_number, disposition, reason_code, rule, field, message, amount_paise, raw_text, mapping_version
+)
+select
+    file.file_id, 'gb', 1, 'rejected', 'bad_date', %(hostile)s, %(hostile)s, %(hostile)s, 100,
+    '=cmd|'' /C calc''!A0,"\u202e' || %(hostile)s, 'v1'
+from file
+returning file_id, reject_id
+"""
+
+
+@pytest.fixture(scope="module")
+def hostile(stack: Stack) -> dict[str, int]:
+    """A file and a row of it whose every text is an attack, as a lender could send them: their numbers."""
+    with connect(stack.variables["TURNO_WAREHOUSE_URL"]) as conn:
+        return conn.execute(_HOSTILE_ROWS, {"hostile": HOSTILE}).fetchall()[0]
+
+
+def test_hostile_texts_are_inert_in_the_browser(log_in: LogIn, hostile: dict[str, int]) -> None:
+    visitor = log_in("operator")
+    rejected = f"rejected-rows/list?filter=file_id__is={hostile['file_id']}"
+    for path in (
+        "",
+        "files/list",
+        f"files/detail?pk={hostile['file_id']}",
+        f"rejected-rows/detail?pk={hostile['reject_id']}",
+        f"rejected-rows/list?q={HOSTILE}",
+        rejected,
+    ):
+        page = visitor.open(path)
+        assert page.locator("img").count() == 0, path
+    assert HOSTILE in page.inner_text("tbody")
+    visitor.click("a[aria-label='Correct and replay']")  # its form is put into the page by a script
+    page.wait_for_selector("#modal-form textarea")
+    assert HOSTILE in page.input_value("#line")
+    assert page.locator("#modal-form img").count() == 0
+    assert page.evaluate("window.hacked") is None
+    assert visitor.told() == []
+
+
+def test_a_hostile_row_is_text_in_the_exported_file(log_in: LogIn, hostile: dict[str, int]) -> None:
+    visitor = log_in("operator")
+    page = visitor.open(f"rejected-rows/list?filter=file_id__is={hostile['file_id']}")
+    visitor.click("text=Export")
+    page.wait_for_selector("#modal-form form")
+    page.check("#modal-form input[value=page]")
+    with page.expect_download() as download:
+        visitor.click("#actionSubmit")
+    rows = list(csv.DictReader(download.value.path().open(encoding="utf-8-sig")))
+    assert len(rows) == 1
+    assert rows[0]["The row as it was"].startswith("'=cmd|")
+    assert visitor.told() == []
+
+
+def test_the_console_can_be_worked_by_keyboard(log_in: LogIn) -> None:
+    visitor = log_in("operator")
+    page = visitor.open("files/list")
+    page.keyboard.type("NACH_RESPONSE_GB_20260120.csv")  # the search box has the focus
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=NACH*")
+    assert page.locator("tbody tr.row-clickable").count() == 1
+    for _tab in range(15):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('tbody') && document.activeElement.tagName") == "A":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/files/detail**")
+    assert "Why rows were not taken" in page.inner_text(".page-body")
+    assert visitor.told() == []
+
+
+def test_cookies_are_not_sent_along_from_other_sites(log_in: LogIn) -> None:
+    visitor = log_in("operator")
+    visitor.open("files/list")
+    cookies = {cookie["name"]: cookie for cookie in visitor.page.context.cookies()}
+    for name in ("_token", "starlette_admin_csrftoken"):
+        assert cookies[name]["sameSite"] == "Lax", name
+
+
+_MANDATES = """umrn,loan_id,lender,valid_from,valid_to
+WALK7000100246000009,GB100246,gb,2025-10-01,
+"""
+_MESSY_FILE = """GB FINANCE LIMITED
+NACH DEBIT RESPONSE,Utility code NACH00000000041207
+"Sponsor bank: HDFC Bank, Mumbai",Currency: INR
+Sr. No.,Customer Name,UMRN,Settlement Date,Amount (Rs.),Status,Return Reason Code,Return Reason,Transaction Reference,Narration
+1,"Walk, One",WALK7000100246000009,05/01/2026,"6,049.00", success,,,WALK246,EMI 01/2026
+2,"Sharma, Aarav",ICIC7000100151000001,31/02/2026,3082.50,Success,,,WALK151,EMI 02/2026
+3,"Gowda, Eknath",BARB7000100155000001,05/02/2026,"4,110.00",Returned,04,Balance Insufficient,WALK155,EMI 02/2026
+4,"Yadav, Manoj",KKBK7000100163000001,05/02/2026,3596.00,Returned,04,Balance Insufficient,WALK163,EMI 02/2026
+5,"Chauhan, Deepika",HDFC7000100178000001,05/02/2026,6599.00,Returned,68,A/c Blocked or Frozen,WALK178,EMI 02/2026
+6,"Das, Bhavna",SBIN7000100152000001,05/02/2026,"4,949.00",Returned,04,Balance Insufficient,WALK152,EMI 02/2026
+Total,,,,"28,385.50",,,,,
+"""
+_WALK = """
+select
+    payment.posting_key,
+    payment.loan_id,
+    payment.amount,
+    payment.reconciliation_status,
+    processed.outcome
+from core.core_transaction_data as payment
+inner join core.core_payment_identity as identity on payment.posting_key = identity.posting_key
+left join core.core_transaction_data_processed as processed on payment.posting_key = processed.posting_key
+where identity.native_reference in ('file:gb:nach_response:WALK246', 'file:gb:nach_response:WALK151')
+order by payment.loan_id desc
+"""
+
+
+@pytest.mark.long
+def test_a_messy_file_goes_from_upload_to_posted_and_reconciled_through_the_console(
+    log_in: LogIn, stack: Stack, tmp_path: Path
+) -> None:
+    """A mandate that was missing, a row that money had come for by webhook, a bad date, four returns: 17 clicks."""
+    mandates, messy = tmp_path / "walk.csv", tmp_path / "NACH_RESPONSE_GB_20260206.csv"
+    mandates.write_text(_MANDATES)
+    messy.write_text(_MESSY_FILE)
+    visitor = log_in("operator")
+    page = visitor.open()
+    visitor.clicks = 0
+
+    visitor.click("aside >> text=Files")
+    visitor.click("aside >> text=Mandates")
+    visitor.click("text=Upload mandates")
+    page.set_input_files("#file", mandates)
+    visitor.press()
+    visitor.await_run(_RUN_SECONDS)
+
+    visitor.click("aside >> text=Files")
+    visitor.click("aside .dropdown-item >> text='Files'")
+    visitor.click("text=Upload a file")
+    page.select_option("#place", "gb.nach_response")
+    page.set_input_files("#file", messy)
+    visitor.press()
+    visitor.await_run(_RUN_SECONDS)
+    visitor.screenshot("run-of-an-upload")
+
+    visitor.click("text=Its rows that were not taken")
+    visitor.click("tr:has-text('bad date') a[aria-label='Correct and replay']")
+    page.fill("#line", page.input_value("#line").replace("31/02/2026", "05/02/2026"))
+    page.fill("#reason", "the lender's mail of today")
+    visitor.press()
+    visitor.await_run(_RUN_SECONDS)
+
+    with connect(stack.variables["TURNO_WAREHOUSE_URL"], autocommit=True) as conn:
+        wait_until(
+            lambda: [row["outcome"] for row in conn.execute(_WALK)] == ["posted"] * 2, seconds=_CHAIN_SECONDS
+        )
+        found = [tuple(row.values())[1:] for row in conn.execute(_WALK)]
+    assert found == [
+        ("GB100246", Decimal("6049.00"), "matched", "posted"),
+        ("GB100151", Decimal("3082.50"), "missing_in_gateway", "posted"),
+    ]
+    visitor.click("aside >> text=Payments")
+    page.fill("input[name=q]", "GB100246")
+    page.keyboard.press("Enter")
+    visitor.click("tr:has-text('6,049.00') a")
+    assert "It reached its loan in Fineract as transaction" in page.inner_text(".page-body")
+    visitor.screenshot("life-of-the-walked-rupee")
+    assert visitor.told() == []
+    print(f"walk clicks={visitor.clicks}")

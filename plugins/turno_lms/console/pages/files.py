@@ -80,7 +80,7 @@ class Files(SqlPage):
         rupees("rupees_rejected", "Rupees rejected"),
         number("rows_filtered", "Filtered"),
         number("rows_duplicate", "Duplicate"),
-        number("file_id", "Number", exclude_from_list=True),
+        number("file_id", "Number"),
         state("kind", exclude_from_list=True),
         text("key", exclude_from_list=True),
         *(moment(name, exclude_from_list=True) for name in ("uploaded_at", "finished_at")),
@@ -198,9 +198,10 @@ class RejectedRows(SqlPage):
         state("fate"),
         text("raw_text", "The row as it was", orderable=False),
         moment("created_at", "Since"),
+        number("file_id", "File's number"),
         *(
             text(name, exclude_from_list=True)
-            for name in ("key", "field", "rule", "corrected_text", "fate_by", "fate_reason", "file_id")
+            for name in ("key", "field", "rule", "corrected_text", "fate_by", "fate_reason")
         ),
         number("reject_id", "Number", exclude_from_list=True),
         moment("fate_at", exclude_from_list=True),

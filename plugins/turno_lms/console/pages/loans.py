@@ -81,7 +81,7 @@ class Loans(SqlPage):
     @override
     def _search(self, typed: str) -> Condition:
         found = sql.SQL("loan_id in ({})").format(query_of("loan-search"))
-        return found, [typed] * 4
+        return found, [typed]
 
     @override
     async def serialize(

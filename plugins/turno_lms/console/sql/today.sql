@@ -62,12 +62,18 @@ asked as (
         question.kind not in ('missing_in_file', 'missing_in_gateway') as needs_person,
         question.lender,
         count(*) as items,
-        sum(question.amount) as rupees,
-        sum(question.amount) filter (where question.opened_at < now() - interval '1 days') as rupees_after_1,
-        sum(question.amount) filter (where question.opened_at < now() - interval '3 days') as rupees_after_3,
-        sum(question.amount) filter (where question.opened_at < now() - interval '7 days') as rupees_after_7,
+        sum(question.at_risk) as rupees,
+        sum(question.at_risk) filter (where question.opened_at < now() - interval '1 days') as rupees_after_1,
+        sum(question.at_risk) filter (where question.opened_at < now() - interval '3 days') as rupees_after_3,
+        sum(question.at_risk) filter (where question.opened_at < now() - interval '7 days') as rupees_after_7,
         min(question.opened_at) as since
-    from core.core_recon_exception as question
+    from (
+        select
+            exception.*,
+            -- a payment that the other side lacks is counted above while it is held, and is safe once it is posted
+            case when exception.kind not in ('missing_in_file', 'missing_in_gateway') then exception.amount end as at_risk
+        from core.core_recon_exception as exception
+    ) as question
     -- the payment itself is counted above
     where question.state = 'open' and question.kind not in ('possible_duplicate', 'identity_conflict')
     group by question.kind, question.lender

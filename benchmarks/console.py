@@ -56,8 +56,8 @@ insert into raw.raw_fineract_api_log (
     dag_id, dag_run_id, purpose, subject, method, path, idempotency_key, status_code, outcome, duration_ms, called_at
 )
 select
-    'post_repayments', 'benchmark', 'post repayment', posting_key, 'POST', '/loans/1/transactions', posting_key || '-a1',
-    200, 'posted', 50, first_seen_at
+    'post_repayments', 'benchmark', 'post repayment', posting_key, 'POST', '/loans/1/transactions',
+    posting_key || '-a1', 200, 'posted', 50, first_seen_at
 from core.core_transaction_data;
 
 insert into core.core_payment_identity (
@@ -72,7 +72,8 @@ from core.core_transaction_data;
 insert into core.core_recon_exception (kind, subject, lender, loan_id, amount, detail, opened_by_run)
 select
     'missing_in_gateway', posting_key, lender, loan_id, amount,
-    jsonb_build_object('business_date', business_date, 'sightings', jsonb_build_array('file:' || posting_key)), 'benchmark'
+    jsonb_build_object('business_date', business_date, 'sightings', jsonb_build_array('file:' || posting_key)),
+    'benchmark'
 from core.core_transaction_data
 where right(posting_key, 1) = '0';
 """

@@ -34,7 +34,7 @@ def ask(stack: Stack) -> Callable[..., Any]:
 def press(page: Page, button: str) -> None:
     """Open the form of a button."""
     page.get_by_role("button", name=button).or_(page.locator(f"a:has-text('{button}'):visible")).first.click()
-    expect(page.locator("#modal-action")).to_be_visible()
+    expect(page.locator("#modal-form :focus")).to_be_visible()  # it has opened, and stands in its first field
 
 
 def submit(page: Page) -> None:

@@ -40,7 +40,7 @@
         tellRadius(place);
       }
       const first = this.querySelector("form input:not([type=hidden]), form select, form textarea");
-      if (first) {
+      if (first && !this.querySelector("form").contains(document.activeElement)) {
         first.focus();
       }
     });

@@ -77,8 +77,8 @@ select
 from core.core_transaction_data
 where right(posting_key, 1) = '0';
 """
+_PARTITION = "create table raw.raw_gb_razorpay_api partition of raw.raw_razorpay_api for values in ('gb')"
 _EVENTS = """
-create table raw.raw_gb_razorpay_api partition of raw.raw_razorpay_api for values in ('gb');
 insert into raw.raw_razorpay_api (
     lender, event_key, body_sha256, event_type, body, payload, headers, verdict, received_at
 )
@@ -99,6 +99,7 @@ def run() -> Mapping[str, float | int]:
             project.conn.execute(_FILL, {"rows": rows})
             project.conn.execute(_POSTED)
             project.conn.execute(_AROUND)
+            project.conn.execute(_PARTITION)
             project.conn.execute(_EVENTS, {"rows": rows})
             project.conn.execute("vacuum analyze")
             pages = {name: _page(browser, path) for name, path in _paths(project).items()}

@@ -141,8 +141,9 @@ def test_a_manual_repayment_is_shown_first_and_then_posted(log_in: LogIn, ask: C
     landed = "select count(*) as n from raw.raw_manual_repayment where amount = '123.00'"
     assert ask(landed) == {"n": 0}
     operator.screenshot("console-manual-preview")
+    shown = page.url
     page.get_by_role("button", name="Post this money").click()
-    page.wait_for_load_state("networkidle")
+    page.wait_for_url(lambda address: address != shown)
     assert ended(page, "done", "failed") == "done"
     assert ask(landed) == {"n": 1}
     assert operator.complaints == []
@@ -176,9 +177,10 @@ def test_a_settlement_is_approved_or_rejected_by_another_person(
         theirs = admin.open("approvals/list")
         admin.screenshot("console-approvals")
         theirs.get_by_role("link", name="Approve or reject").first.click()
-        theirs.wait_for_load_state("networkidle")
+        question = theirs.get_by_role("link", name="Settle a loan").first
+        expect(question).to_be_visible()
         admin.screenshot(f"settlement-{option.lower()}-asked")
-        theirs.get_by_role("link", name="Settle a loan").first.click()
+        question.click()
         theirs.get_by_role("button", name=option, exact=True).click()
         wanted = "rejected" if option == "Reject" else "used"
         deadline = time.monotonic() + _SECONDS

@@ -46,6 +46,48 @@ insert into core.core_transaction_data_processed (
 select posting_key, 'posted', lender, loan_id, business_date, amount, 1, 1, 'benchmark'
 from core.core_transaction_data where posting_block is null and business_date < date '2025-11-01'
 """
+_AROUND = """
+insert into core.core_fineract_transaction_archive (
+    posting_key, lender, loan_id, business_date, amount, outcome, attempt, tries, created_by_run, ended_by_run, ended_at
+)
+select posting_key, lender, loan_id, business_date, amount, 'posted', 1, 1, 'benchmark', 'benchmark', first_seen_at
+from core.core_transaction_data;
+
+insert into raw.raw_fineract_api_log (
+    dag_id, dag_run_id, purpose, subject, method, path, idempotency_key, status_code, outcome, duration_ms, called_at
+)
+select
+    'post_repayments', 'benchmark', 'post repayment', posting_key, 'POST', '/loans/1/transactions',
+    posting_key || '-a1', 200, 'posted', 50, first_seen_at
+from core.core_transaction_data;
+
+insert into core.core_payment_identity (
+    native_reference, posting_key, source_key, occurrence, lender, loan_id, business_date, amount, stream, channel,
+    matched_by, first_seen_at, is_posting_channel
+)
+select
+    'file:' || posting_key, posting_key, source_key, 1, lender, loan_id, business_date, amount, stream,
+    'file:nach_response', 'first_sight', first_seen_at, true
+from core.core_transaction_data;
+
+insert into core.core_recon_exception (kind, subject, lender, loan_id, amount, detail, opened_by_run)
+select
+    'missing_in_gateway', posting_key, lender, loan_id, amount,
+    jsonb_build_object('business_date', business_date, 'sightings', jsonb_build_array('file:' || posting_key)),
+    'benchmark'
+from core.core_transaction_data
+where right(posting_key, 1) = '0';
+"""
+_PARTITION = "create table raw.raw_gb_razorpay_api partition of raw.raw_razorpay_api for values in ('gb')"
+_EVENTS = """
+insert into raw.raw_razorpay_api (
+    lender, event_key, body_sha256, event_type, body, payload, headers, verdict, received_at
+)
+select
+    'gb', 'evt_' || n, md5(n::text), 'payment.captured', '', '{}', '{}', 'verified_current',
+    timestamptz '2025-01-01 00:00+05:30' + n * interval '30 seconds'
+from generate_series(1, %(rows)s) as n;
+"""
 _ONE = "select * from core.core_transaction_data where posting_key = md5('payment777')"
 
 
@@ -57,6 +99,9 @@ def run() -> Mapping[str, float | int]:
         with dbt_project(databases, _TEMPLATE, Path(output)) as project, _console(project) as browser:
             project.conn.execute(_FILL, {"rows": rows})
             project.conn.execute(_POSTED)
+            project.conn.execute(_AROUND)
+            project.conn.execute(_PARTITION)
+            project.conn.execute(_EVENTS, {"rows": rows})
             project.conn.execute("vacuum analyze")
             pages = {name: _page(browser, path) for name, path in _paths(project).items()}
             limit = _median(lambda: _one_row(project))
@@ -76,6 +121,22 @@ def _paths(project: DbtProject) -> dict[str, str]:
         "payment by bank reference": "/payments/list?q=UTR777",
         "life of a rupee": f"/payments/detail?pk={found['posting_key']}",
         "exceptions": "/exceptions/list",
+        "exceptions overdue": "/exceptions/list?filter=deadline__is%3Doverdue",
+        "exceptions of a loan": "/exceptions/list?q=GB0000777",
+        "one exception, its history and candidates": "/exceptions/detail?pk=777",
+        "queue": "/queue/list",
+        "held": "/held/list",
+        "waits for a decision": "/parked/list",
+        "ended calls": "/posted/list",
+        "ended calls of a loan": "/posted/list?q=GB0000777",
+        "webhooks": "/webhooks/list",
+        "a webhook by its key": "/webhooks/list?q=evt_777",
+        "LOS": "/los/list",
+        "payment links": "/payment-links/list",
+        "settlements": "/resolutions/list",
+        "approvals": "/approvals/list",
+        "calls to Fineract": "/fineract-calls/list",
+        "calls by idempotency key": f"/fineract-calls/list?q={found['posting_key']}-a1",
     }
 
 

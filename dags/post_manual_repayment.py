@@ -50,10 +50,7 @@ with DAG(
         "reference": Param(None, **EMPTY, title="Bank reference (RRN, UTR)"),
         "note": Param(None, **EMPTY, title="Note"),
         "csv": Param(
-            None,
-            type=["null", "string"],
-            format="multiline",
-            title="Several, as CSV",
+            None, **EMPTY, format="multiline", title="Several, as CSV",
             description="Instead of the fields above. Heading: lender,loan_id,amount,date,mode,reference,note",
         ),
         "dry_run": Param(False, type="boolean", title="Only show what it would do"),
@@ -61,7 +58,7 @@ with DAG(
         "excess_confirmed": Param(False, type="boolean", title="Money beyond the outstanding is meant"),
     },
     tags=[Tag.POSTING, Tag.MONEY, Tag.OPERATOR_FORM],
-):
+):  # fmt: skip
 
     @task(pool=Pool.FINERACT_READ)
     def check_entries() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette_admin import route
+from starlette_admin import RequestAction, route
 from starlette_admin.base import BaseAdmin
 from starlette_admin.exceptions import ActionFailed
 from typing_extensions import override
@@ -66,6 +66,7 @@ class ConsoleAdmin(BaseAdmin):
         view = self._page(request)
         if not view.is_accessible(request):
             return _forbidden(request)
+        request.state.action = RequestAction.ACTION
         try:
             radius = await radius_of(view.selection(request), view.rupees_column)
         except ActionFailed as refused:

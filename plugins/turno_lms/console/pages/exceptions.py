@@ -103,7 +103,6 @@ class Exceptions(SqlPage):
         moment("closed_at", exclude_from_list=True),
     ]
     sortable_fields = ("exception_id", "opened_at", "amount")
-    fields_default_sort = (("amount", True),)
     row_actions = ("view", "work_one", "match", "unmatch")
     actions = ("work",)
     starts = dict.fromkeys(("work", "work_one", "match", "unmatch"), _WORK)

@@ -73,7 +73,7 @@ class Resolutions(SqlPage):
     """Loans that are closed otherwise than by their schedule."""
 
     key = "resolutions"
-    menu_label = "Settlements and write-offs"
+    menu_label = "Resolutions"
     display_name = "Resolution"
     icon = "fa fa-handshake"
     dag_id = "advance_resolutions"

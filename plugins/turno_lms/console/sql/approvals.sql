@@ -5,7 +5,7 @@ select
     case when approval.state = 'requested' and approval.expires_at >= now() then approval.requested_by_run end as answer,
     case
         when jsonb_typeof(approval.figures) = 'array'
-            then jsonb_array_length(approval.figures) || ' entries, the first of loan ' || (approval.figures -> 0 ->> 'loan_id')
+            then jsonb_array_length(approval.figures) || ' to post, the first of loan ' || (approval.figures -> 0 ->> 'loan_id')
         when approval.figures ? 'loans'
             then jsonb_array_length(approval.figures -> 'loans') || ' loans, the first '
                 || (approval.figures -> 'loans' -> 0 ->> 'loan_id')

@@ -40,13 +40,14 @@
         tellRadius(place);
       }
       const first = this.querySelector("form input:not([type=hidden]), form select, form textarea");
-      if (first) {
+      if (first && !this.querySelector("form").contains(document.activeElement)) {
         first.focus();
       }
     });
   });
 
-  document.addEventListener(
+  // on window, since the dialog closes itself from the document on
+  window.addEventListener(
     "click",
     function (event) {
       const submit = event.target.closest ? event.target.closest('[data-sa-action="action-submit"]') : null;

@@ -127,10 +127,10 @@ def rows_of(conn: WarehouseConnection, columns: dict[str, list[str]]) -> Rows:
     """Every row of every table, in those columns."""
     found: Rows = {}
     for name, its_columns in columns.items():
-        query = sql.SQL("select {} from {} order by 1, 2").format(
+        query = sql.SQL("select {} from {}").format(
             sql.SQL(", ").join(map(sql.Identifier, its_columns)), sql.Identifier(*name.split("."))
         )
-        found[name] = [tuple(row.values()) for row in conn.execute(query)]
+        found[name] = sorted((tuple(row.values()) for row in conn.execute(query)), key=repr)
     return found
 
 

@@ -14,14 +14,13 @@ wrote anything stay. What went is a row of `core.core_removal` and this run's re
 
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration.defaults import LONG, START, Tag, default_args, ist
+from turno_lms.orchestration.defaults import LONG, Tag, default_args, ist
 from turno_lms.orchestration.runs import current_run, flag_param
 
 with DAG(
     dag_id="maintain_warehouse",
     doc_md=__doc__,
     schedule=ist("30 3 * * 0"),
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     rerun_with_latest_version=True,

@@ -46,7 +46,9 @@ def prepare_airflow(stack: StackEnvironment) -> str:
     databases = stack.databases
     databases.ensure_role("airflow")
     databases.ensure_database("airflow", owner="airflow")
-    versions = [version(f"apache-airflow-{part}") for part in ("core", "providers-fab")]  # each has tables there
+    versions = [
+        version(f"apache-airflow-{part}") for part in ("core", "providers-fab")
+    ]  # each has tables there
     stamp = f"airflow {' '.join(versions)}, pools {digest([POOLS])}"
     if databases.stamp("airflow") == stamp:
         return "Airflow's metadata is current"

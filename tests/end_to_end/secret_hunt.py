@@ -154,7 +154,7 @@ def _tables(url: str) -> Iterator[tuple[str, bytes]]:
 def _shown(stack: Stack) -> Iterator[tuple[str, bytes]]:
     """Pages of the UI and answers of the API, as the administrator sees them."""
     session, base = requests.Session(), stack.variables["TURNO_AIRFLOW_URL"]
-    session.headers |= stack.headers
+    session.headers.update(stack.headers)
     for page in (*_PAGES, *_details(session, base)):
         answer = session.get(base + page, timeout=60)
         assert answer.status_code < 500, f"{page}: {answer.status_code} {answer.text[:300]}"

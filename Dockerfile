@@ -39,10 +39,10 @@ ENV AIRFLOW_HOME=/opt/airflow \
     PYTHONPATH=/opt/turno/plugins \
     TURNO_HOME=/opt/turno
 RUN useradd --uid 50000 --create-home --shell /bin/bash airflow \
-    && install --directory --owner=airflow /opt/airflow /opt/airflow/logs /opt/airflow/auth
+    && install --directory --owner=airflow /opt/airflow /opt/airflow/logs
 COPY --from=airflow-environment /opt/venv /opt/venv
 COPY deploy/turno /usr/local/bin/turno
-COPY deploy/init.sh deploy/make_bucket.py deploy/pools.json deploy/
+COPY deploy/init.sh deploy/clean-airflow.sh deploy/make_bucket.py deploy/pools.json deploy/webserver_config.py deploy/
 COPY include include
 COPY plugins plugins
 COPY dags dags

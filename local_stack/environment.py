@@ -132,7 +132,7 @@ class StackEnvironment:
             "conn_type": "http",
             "host": self.fineract_url,
             "login": login.username or "mifos",
-            "password": login.password or "password",
+            "password": login.password or os.environ.get("TURNO_FINERACT_PASSWORD", "password"),
             "extra": {"tenant": os.environ.get("TURNO_FINERACT_TENANT", "default")},
         }
         return {"TURNO_FINERACT_URL": self.fineract_url, "AIRFLOW_CONN_TURNO_FINERACT": json.dumps(conn)}

@@ -15,8 +15,8 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local_stack.databases import Databases
@@ -32,7 +32,7 @@ class PostgresServer:
     """One server: its data directory, its port on the loopback address, and the passwords of its roles.
 
     `durable=False` trades safety for speed and is for tests only. `dies_with_parent` asks the system to
-    stop the server when the thread that started it ends, however it ends.
+    stop the server when the thread that started it ends, however it ends. `settings` are PostgreSQL's, beside ours.
     """
 
     data: Path
@@ -40,6 +40,7 @@ class PostgresServer:
     passwords: Mapping[str, str]
     durable: bool = True
     dies_with_parent: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def databases(self) -> Databases:
@@ -69,6 +70,7 @@ class PostgresServer:
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        settings |= self.settings
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [*self._unprivileged(), str(_binary("postgres")), "-D", str(self.data), *options]
 
@@ -97,6 +99,18 @@ class PostgresServer:
             os.chown(password_file.name, owner.pw_uid, owner.pw_gid)
             self._run_initdb(draft, password_file.name)
         draft.rename(self.data)
+
+    def run_as_server(self, command: Sequence[str], environment: Mapping[str, str]) -> str:
+        """Run a command as the server's user, PostgreSQL's programs on its path; returns what it printed."""
+        paths = os.pathsep.join([str(_binary("postgres").parent), _environment()["PATH"]])
+        run = subprocess.run(
+            [*self._unprivileged(), *command],
+            env={**_environment(), **environment, "PATH": paths},
+            cwd="/", capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if run.returncode:
+            raise StackError(f"{command[0]} failed:\n{run.stderr.strip()}")
+        return run.stdout
 
     def _run_initdb(self, folder: Path, password_file: str) -> None:
         program = [

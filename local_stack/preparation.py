@@ -46,7 +46,10 @@ def prepare_airflow(stack: StackEnvironment) -> str:
     databases = stack.databases
     databases.ensure_role("airflow")
     databases.ensure_database("airflow", owner="airflow")
-    stamp = f"airflow {version('apache-airflow-core')}, pools {digest([POOLS])}"
+    versions = [
+        version(f"apache-airflow-{part}") for part in ("core", "providers-fab")
+    ]  # each has tables there
+    stamp = f"airflow {' '.join(versions)}, pools {digest([POOLS])}"
     if databases.stamp("airflow") == stamp:
         return "Airflow's metadata is current"
     environment = base_environment(stack) | airflow_settings(stack)

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hmac
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -29,7 +30,9 @@ from local_stack.fineract.store import Store
 
 TENANT: Final = "default"
 USER: Final = "mifos"
-PASSWORD: Final = "password"  # noqa: S105 - the demo login of every Fineract installation
+PASSWORD: Final = os.environ.get(
+    "TURNO_FINERACT_PASSWORD", "password"
+)  # by default that of every installation
 _LOGIN: Final = b"Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode())
 _OK: Final = 200
 _MILLISECONDS: Final = 1000

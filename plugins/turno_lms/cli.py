@@ -15,6 +15,7 @@ def _mount() -> None:
     from turno_lms.identity.commands import app as payments
     from turno_lms.los.commands import app as los
     from turno_lms.metrics.commands import metrics
+    from turno_lms.orchestration.access_commands import app as access
     from turno_lms.orchestration.file_commands import files, rejects, umrn
     from turno_lms.orchestration.link_commands import app as links
     from turno_lms.orchestration.rule_changes import dry_run
@@ -26,6 +27,7 @@ def _mount() -> None:
     from turno_lms.warehouse.commands import app as warehouse
 
     exceptions.command("dry-run")(dry_run)
+    app.add_typer(access, name="access")
     app.add_typer(cutover, name="cutover")
     app.add_typer(exceptions, name="exceptions")
     app.add_typer(files, name="files")

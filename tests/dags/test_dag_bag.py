@@ -28,6 +28,7 @@ FIXED = {
     "reconcile_loans",
     "work_recon_exceptions",
     "land_settlement_reports",
+    "maintain_warehouse",
     "watch_lender_files",
     "replay_lender_files",
     "resolve_rejected_rows",

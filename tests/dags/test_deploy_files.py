@@ -24,7 +24,7 @@ from turno_lms.warehouse.connection import Role, connect
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ONE_SHOT = {"airflow-init", "s3-init"}
+ONE_SHOT = {"airflow-init", "postgres-backup-folders", "s3-init"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 VARIABLE = re.compile(r"\$\{([A-Z_0-9]+)")
 
@@ -40,7 +40,7 @@ EXAMPLE = settings(ROOT / ".env.example")
 
 def test_these_are_the_services() -> None:
     airflow = {"airflow-init", "api-server", "scheduler", "dag-processor", "triggerer"}
-    always = airflow | {"postgres", "receiver", "proxy"}
+    always = airflow | {"postgres", "postgres-backup-folders", "receiver", "proxy"}
     profiles = {
         "celery": {"worker", "redis"},
         "fineract": {"fineract", "fineract-postgres"},

@@ -9,6 +9,7 @@ from tests.dbt.landing import UGRO, FileRow, put_file, put_lender, put_loan, put
 from tests.dbt.project import DbtProject
 from turno_lms.domain import keys
 from turno_lms.identity import decisions
+from turno_lms.warehouse.connection import Role
 
 LOAN = "UG200001"
 
@@ -76,7 +77,7 @@ def test_the_later_one_is_held_within_three_days_whichever_came_first(
     assert payments[held]["posting_block"] == "possible_duplicate"
     assert payments[key(5) if manual_first else key(8)]["posting_block"] is None
 
-    decisions.release(ugro.app, held, "a second instalment", "meera")
+    decisions.release(ugro.session(Role.RECONCILER), held, "a second instalment", "meera")
     assert build(ugro)[held]["posting_block"] is None
 
 
@@ -86,5 +87,7 @@ def test_the_held_one_that_is_the_same_money_is_linked_and_never_posted(ugro: Db
     payments = build(ugro)  # both new at once: it is the manual one that waits; the 9th is too far away
     blocks = {posting_key: row["posting_block"] for posting_key, row in payments.items()}
     assert blocks == {key(5): "possible_duplicate", key(8): None, key(9): None}
-    decisions.link(ugro.app, key(5), key(8), "the bank's statement shows one transfer", "meera")
+    decisions.link(
+        ugro.session(Role.RECONCILER), key(5), key(8), "the bank's statement shows one transfer", "meera"
+    )
     assert build(ugro).keys() == {key(8), key(9)}

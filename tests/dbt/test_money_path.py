@@ -29,7 +29,7 @@ from turno_lms.identity import decisions
 from turno_lms.identity.evidence import MoneyPathError, check_money_path
 from turno_lms.ingestion import superseded
 from turno_lms.warehouse.changes import record_changes
-from turno_lms.warehouse.connection import connect
+from turno_lms.warehouse.connection import Role, connect
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "runbooks" / "restore-from-dump.md"
 DAY = date(2026, 1, 5)
@@ -46,7 +46,7 @@ def axle(project: DbtProject) -> DbtProject:
 
 def payment(project: DbtProject, key: str = KEY) -> dict[str, Any]:
     project.build_warehouse()
-    check_money_path(project.app)
+    check_money_path(project.session(Role.RECONCILER))
     return project.payments()[key]
 
 
@@ -116,7 +116,7 @@ def test_a_correction_of_the_umrn_master_is_a_conflict_and_its_return_clears_it(
 
 def exceptions(project: DbtProject, kind: str) -> list[tuple[Any, ...]]:
     query = "select subject, amount::text, state from core.core_recon_exception where kind = %s order by exception_id"
-    return [tuple(row.values()) for row in project.app.execute(query, (kind,))]
+    return [tuple(row.values()) for row in project.session(Role.RECONCILER).execute(query, (kind,))]
 
 
 def test_an_unknown_mandate_waits_as_an_exception_until_the_master_knows_it(project: DbtProject) -> None:
@@ -143,15 +143,19 @@ def test_a_row_that_its_corrected_file_lacks_is_held_until_a_person_decides(
     file_id = put_file(project.conn, "gb", "nach_response", [FileRow("GB100001", payment_id="T1")])
     key = keys.source_key("gb", "GB100001", DAY, "100.00")
     assert payment(project, key)["posting_block"] is None
-    with project.app.transaction():
-        project.app.execute(
+    with project.session(Role.INGESTION).transaction():
+        project.session(Role.INGESTION).execute(
             "insert into core.core_recon_exception (kind, subject, lender, amount, detail, opened_by_run) values"
             " ('superseded_row', 'file:gb:nach_response:T1', 'gb', 100, %s, 'test')",
             (Jsonb({"file_id": file_id, "row_number": 1}),),
         )
-        record_changes(project.app, "reconciliation", [key])
+        record_changes(project.session(Role.INGESTION), "reconciliation", [key])
     assert payment(project, key)["posting_block"] == "superseded"
-    superseded.settle(project.app, superseded.Settlement(file_id, decision, "mail of the lender"), "asha")
+    superseded.settle(
+        project.session(Role.INGESTION),
+        superseded.Settlement(file_id, decision, "mail of the lender"),
+        "asha",
+    )
     assert payment(project, key)["posting_block"] == block
 
 
@@ -252,8 +256,8 @@ def test_a_held_payment_is_posted_when_released_and_gone_when_linked(axle: DbtPr
         put_webhook(axle.conn, "axle", replace(PAYMENT, payment_id=f"pay_{number}").event())
     second, third = f"{KEY}-o2", f"{KEY}-o3"
     assert payment(axle, second)["posting_block"] == "possible_duplicate"
-    decisions.release(axle.app, second, "two part payments", "asha")
-    decisions.link(axle.app, third, KEY, "reported twice", "asha")
+    decisions.release(axle.session(Role.RECONCILER), second, "two part payments", "asha")
+    decisions.link(axle.session(Role.RECONCILER), third, KEY, "reported twice", "asha")
     assert payment(axle, second)["posting_block"] is None
     assert axle.payments().keys() == {KEY, second}
     assert axle.payments()[KEY]["sightings"] == 2
@@ -360,7 +364,7 @@ def test_the_count_check_names_what_a_build_lost(axle: DbtProject, damage: str, 
     axle.build_warehouse()
     axle.conn.execute(damage)
     with pytest.raises(MoneyPathError, match=message):
-        check_money_path(axle.app)
+        check_money_path(axle.session(Role.RECONCILER))
 
 
 def test_a_row_that_no_build_has_read_for_hours_is_named_though_every_build_says_it_is_done(
@@ -371,13 +375,13 @@ def test_a_row_that_no_build_has_read_for_hours_is_named_though_every_build_says
     put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
     axle.conn.execute("update raw.raw_payment_file set _loaded_at = _loaded_at - interval '7 hours'")
     with pytest.raises(MoneyPathError, match="1 accepted rows of files are not in core_payment_sighting"):
-        check_money_path(axle.app)
+        check_money_path(axle.session(Role.RECONCILER))
 
 
 def test_rows_loaded_after_the_build_are_the_next_builds(axle: DbtProject) -> None:
     axle.build_warehouse()
     put_file(axle.conn, "axle", "settlement", [FileRow("AXL300001", payment_id="pay_1")])
-    assert check_money_path(axle.app).faults == []
+    assert check_money_path(axle.session(Role.RECONCILER)).faults == []
 
 
 def test_ids_that_this_cluster_has_not_reached_are_refused(project: DbtProject) -> None:

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser
 
 from local_stack.processes import free_port
 from tests.end_to_end.browser import Visitor, chromium
+from tests.end_to_end.secret_hunt import PLANTED
 
 _PORTS = (
     "postgres", "s3", "fineract", "gateways", "receiver", "airflow", "airflow-task-logs", "airflow-trigger-logs",
@@ -108,9 +109,9 @@ def new_demo(state: Path) -> Demo:
 
 
 def stack_environment(state: Path) -> dict[str, str]:
-    """The environment of a command that works on the stack in `state`, and on no other."""
+    """The environment of a command that works on the stack in `state`, and on no other; with secrets to be looked for."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
-    return environment | {"TURNO_STATE": str(state)}
+    return environment | PLANTED | {"TURNO_STATE": str(state)}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ import pytest
 
 from local_stack.processes import wait_until
 from local_stack.sample_data import expected
-from tests.end_to_end.conftest import Finished, LogIn, Stack, new_demo
+from tests.end_to_end.conftest import Demo, Finished, LogIn, Stack, new_demo, stack_environment
+from tests.end_to_end.secret_hunt import assert_no_secret_is_found
 from turno_lms.warehouse.connection import connect
 
 _RUN_SECONDS = 600
@@ -322,3 +323,8 @@ def test_a_messy_file_goes_from_upload_to_posted_and_reconciled_through_the_cons
     visitor.screenshot("life-of-the-walked-rupee")
     assert visitor.told() == []
     assert visitor.clicks == 16
+
+
+def test_no_secret_is_in_anything_that_the_stack_wrote_or_shows(demo: Demo, second: Finished) -> None:
+    """After all of the above: files, logs, both databases, the UI and the API."""
+    assert_no_secret_is_found(demo.state, stack_environment(demo.state))

@@ -23,7 +23,7 @@ def book(project: DbtProject, fineract_url: str) -> LosBook:
     product_id = standin_client(fineract_url).create_loan_product(PRODUCT)
     put_lender(project.conn, AXLE)
     project.conn.execute("update core.core_lender set product_id = %s where lender = 'axle'", (product_id,))
-    return LosBook(fineract_url, project.app_url, project.conn, lenders_with(product_id))
+    return LosBook(fineract_url, project.url(Role.POSTER), project.conn, lenders_with(product_id))
 
 
 def master(project: DbtProject) -> dict[str, dict[str, Any]]:

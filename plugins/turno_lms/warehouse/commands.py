@@ -1,15 +1,13 @@
 """`turno warehouse`: the deploy steps of the warehouse."""
 
+import getpass
+from typing import Annotated
+
 import typer
 
-from turno_lms.warehouse.connection import Role, warehouse_url
+from turno_lms.warehouse.connection import Role, connect, warehouse_url
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
-
-
-@app.callback()
-def warehouse() -> None:
-    """Keep the command's name: an app with one command would otherwise be that command."""
 
 
 @app.command()
@@ -19,3 +17,19 @@ def migrate() -> None:
 
     run_migrations(warehouse_url(Role.OWNER))
     typer.echo("warehouse ok")
+
+
+@app.command()
+def maintain(
+    actor: Annotated[str, typer.Option(help="Who asks.", default_factory=getpass.getuser)],
+    trial: Annotated[bool, typer.Option("--trial", help="Count only.")] = False,
+) -> None:
+    """Remove what is old and proves nothing (docs/retention.md), as the DAG maintain_warehouse does every week."""
+    from turno_lms.warehouse.retention import remove_expired
+
+    with connect(Role.INGESTION) as conn:
+        removed = remove_expired(conn, f"turno/{actor}", is_trial=trial)
+    typer.echo(
+        ("would remove " if trial else "removed ")
+        + " ".join(f"{what}={rows}" for what, rows in removed.items())
+    )

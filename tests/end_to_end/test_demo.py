@@ -153,7 +153,7 @@ returning file_id, reject_id
 @pytest.fixture(scope="module")
 def hostile(stack: Stack) -> dict[str, int]:
     """A file and a row of it whose every text is an attack, as a lender could send them: their numbers."""
-    with connect(stack.variables["TURNO_WAREHOUSE_URL"]) as conn:
+    with connect(stack.variables["AIRFLOW_CONN_TURNO_WAREHOUSE_INGESTION"]) as conn:
         return conn.execute(_HOSTILE_ROWS, {"hostile": HOSTILE}).fetchall()[0]
 
 

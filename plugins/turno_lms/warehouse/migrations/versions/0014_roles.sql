@@ -48,7 +48,7 @@ core.core_lender, core.core_lender_stream, core.core_lender_file_kind, core.core
 core.core_lender_mapping, core.core_payment_identity, core.core_payment_decision,
 core.core_fineract_pending_transactions, core.core_transaction_data_processed, core.core_reversal,
 core.core_gateway_sweep, core.core_gateway_replay, core.core_gateway_replay_event, core.core_payment_link,
-core.core_change_log, core.core_recon_exception_event
+core.core_payment_link_payment, core.core_change_log, core.core_recon_exception_event
 to turno_ingestion;
 
 -- partitions are read and written through their parents only

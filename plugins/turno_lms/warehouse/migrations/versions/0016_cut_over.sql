@@ -18,8 +18,8 @@ comment on table raw.raw_former_posting is
 'What the former system says that it posted to Fineract, under the key that we would give it. Landing, append-only.';
 comment on column raw.raw_former_posting.former_key is 'Its own key of the payment, where it had one.';
 create index raw_former_posting_date on raw.raw_former_posting (business_date);
-grant select, insert on raw.raw_former_posting to turno_app;
-grant select on raw.raw_former_posting to turno_dbt;
+grant select, insert on raw.raw_former_posting to turno_poster;
+grant select on raw.raw_former_posting to turno_reconciler, turno_console, turno_dbt;
 
 alter table core.core_transaction_data_processed
 drop constraint core_transaction_data_processed_outcome_check,

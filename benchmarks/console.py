@@ -155,6 +155,7 @@ def _console(project: DbtProject) -> Iterator[TestClient]:
     with (
         patch("turno_lms.console.access._airflow_user", person),
         patch.object(ConsoleUser, "_may", lambda _self, _method, _dag_id: True),
+        patch.object(ConsoleUser, "may_read_audit_log", lambda _self: True),
     ):
         yield TestClient(create_app())
 

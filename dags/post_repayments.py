@@ -16,11 +16,9 @@ stay queued and a later run goes on.
 **Run again:** trigger it, or clear any task at any moment, even one that was killed while it posted: what is
 unknown is read back from Fineract before anything is sent.
 
-**Run twice:** no-op. Marking a task as success posts nothing and hides nothing; the next run's proof finds
-it.
+**Run twice:** no-op. Marking a task as success posts and hides nothing; the next run's proof finds it.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -48,7 +46,7 @@ with DAG(
     rerun_with_latest_version=True,
     default_args=default_args(),
     on_failure_callback=Alert("Posting or its proof failed", "posting-behind.md"),
-    deadline=late("Posting is behind", "posting-behind.md", timedelta(hours=1)),
+    deadline=late("Posting is behind", "posting-behind.md", hours=1),
     tags=[Tag.POSTING, Tag.MONEY],
 ):
 

@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -49,7 +48,7 @@ def test_a_failed_run_is_told_with_its_runbook(chat: list[dict[str, Any]]) -> No
 
 def test_a_missed_deadline_is_told_as_the_triggerer_does_it(chat: list[dict[str, Any]]) -> None:
 
-    alert = late("Posting failed", "posting-behind.md", timedelta(hours=1))
+    alert = late("Posting failed", "posting-behind.md", hours=1)
     assert alert.callback.path == "turno_lms.orchestration.alerts.Alert"
 
     async def as_the_triggerer() -> None:

@@ -45,10 +45,10 @@ class Alert(HttpNotifier):
         return wanted
 
 
-def late(what: str, runbook: str, after: timedelta) -> DeadlineAlert:
-    """Tell when a run has not ended `after` so long since it was queued."""
+def late(what: str, runbook: str, *, hours: int) -> DeadlineAlert:
+    """Tell when a run has not ended so many hours after it was queued."""
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_QUEUED_AT,
-        interval=after,
+        interval=timedelta(hours=hours),
         callback=AsyncCallback(Alert, kwargs={"what": what, "runbook": runbook}),
     )

@@ -307,7 +307,7 @@ def test_a_messy_file_goes_from_upload_to_posted_and_reconciled_through_the_cons
     visitor.click("aside >> text=Payments")
     visitor.click("text=Reconcile now")
     visitor.press()
-    visitor.await_run(_RUN_SECONDS)
+    visitor.await_run(_CHAIN_SECONDS)
     assert walked.comes_to(reconciliation_status={"matched", "missing_in_gateway"}), walked.rows()
     assert [tuple(row.values())[1:] for row in walked.rows()] == [
         ("GB100246", Decimal("6049.00"), "matched", "posted"),

@@ -37,6 +37,17 @@ with payable as (
     inner join core.core_reversal as reversal on correction.corrects = reversal.posting_key
     inner join core.core_transaction_data as original on correction.original_posting_key = original.posting_key
     where reversal.state = 'done' and original.posting_block is null
+),
+
+-- materialized, so that switch, questions and holds are asked about these few and not about all that ever ended
+waiting as materialized (
+    select payable.*
+    from payable
+    left join core.core_transaction_data_processed as processed
+        on payable.posting_key = processed.posting_key and processed.outcome <> 'withdrawn'
+    left join core.core_fineract_pending_transactions as pending
+        on payable.posting_key = pending.posting_key
+    where processed.posting_key is null and pending.posting_key is null
 )
 
 insert into core.core_fineract_pending_transactions (
@@ -63,11 +74,7 @@ select
         0
     ) as attempt,
     %(run)s as created_by_run
-from payable as payment
-left join core.core_transaction_data_processed as processed
-    on payment.posting_key = processed.posting_key and processed.outcome <> 'withdrawn'
-left join core.core_fineract_pending_transactions as pending
-    on payment.posting_key = pending.posting_key
+from waiting as payment
 left join core.core_resolution_money as taken
     on payment.posting_key = taken.posting_key and not taken.is_released
 left join core.core_open_resolution as hold
@@ -75,9 +82,7 @@ left join core.core_open_resolution as hold
 left join core.core_written_off_loan as written_off
     on payment.loan_id = written_off.loan_id
 where
-    processed.posting_key is null
-    and pending.posting_key is null
-    and core.posting_switch(payment.lender, payment.channel) = 'open'
+    core.posting_switch(payment.lender, payment.channel) = 'open'
     and core.posting_question(payment.original_posting_key) is null
     and (hold.loan_id is null or hold.resolution_ref = taken.resolution_ref)
     and (

@@ -17,9 +17,9 @@ The form's content stays in Airflow's database with the run; files beyond 5 MB g
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import DAG, Param, task
 
+from turno_lms.domain.names import INGEST
 from turno_lms.orchestration import repairs
 from turno_lms.orchestration.defaults import START, Tag, default_args
-from turno_lms.orchestration.files import INGEST
 
 with DAG(
     dag_id="hand_in_file",

@@ -23,6 +23,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, TriggerRule, task
 
+from turno_lms.domain.names import INGEST
 from turno_lms.ingestion.files import places_of
 from turno_lms.lenders.schema import Lender
 from turno_lms.orchestration import files
@@ -35,7 +36,7 @@ def ingest_dag(lender: Lender) -> None:
     """The DAG of one lender. Its id holds the slug, which never changes."""
     places = places_of(lender)
     with DAG(
-        dag_id=f"{files.INGEST}{lender.slug}",
+        dag_id=f"{INGEST}{lender.slug}",
         doc_md=__doc__,
         schedule=ist(*lender.schedules) if places else None,
         start_date=START,

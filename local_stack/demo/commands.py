@@ -81,7 +81,7 @@ def _show(stack: StackEnvironment, started: float) -> tuple[str, str]:
     variables = stack.variables()
     address, user, password = (variables[f"TURNO_AIRFLOW_{name}"] for name in ("URL", "USER", "PASSWORD"))
     api = AirflowApi(address, user, password)
-    with connect(Role.CONSOLE, application_name="turno demo") as conn:
+    with connect(Role.POSTER, application_name="turno demo") as conn:
         watch = run_pipelines(stack, api, conn, s3_client(), say)
         figures = collect_figures(conn)
     builds = [run.label for run in api.runs("success") if run.dag_id == "build_warehouse"]

@@ -22,7 +22,7 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection
 _LOAN_MASTER = """
 create table core.core_loan_master (loan_id text, lender text, status_id integer, overdue_since date);
 insert into core.core_loan_master values
-('AXL300011', 'axle', 300, '2026-01-05'), ('AXL300012', 'axle', 300, current_date - 29),
+('AXL300011', 'axle', 300, '2026-01-05'), ('AXL300012', 'axle', 300, (now() at time zone 'Asia/Kolkata')::date - 29),
 ('AXL300013', 'axle', 600, '2026-01-05'), ('GB100151', 'gb', 300, '2026-01-05');
 grant select on core.core_loan_master to turno_poster;
 """

@@ -202,7 +202,7 @@ def test_an_export_is_safe_to_open(
 def test_the_command_line_does_the_same(
     warehouse_url: str, warehouse: WarehouseConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("turno_lms.reconciliation.commands.connect", lambda: connect(warehouse_url))
+    monkeypatch.setattr("turno_lms.reconciliation.commands.connect", lambda _role: connect(warehouse_url))
     number = str(ask(warehouse))
     warehouse.commit()
     run = CliRunner().invoke

@@ -1,8 +1,10 @@
-"""Names that become database objects: lender slugs and what is derived from them."""
+"""Names made of lender slugs: database objects, and the DAG of a lender's files."""
 
 import re
 
 MAX_IDENTIFIER_BYTES = 63
+INGEST = "ingest__"
+"""What the id of a lender's DAG begins with, before the slug."""
 _SLUG = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 RESERVED_SLUGS = frozenset(
     {

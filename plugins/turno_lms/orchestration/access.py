@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from turno_lms.orchestration.files import INGEST
+from turno_lms.domain.names import INGEST
 
 
 class Team(StrEnum):
@@ -35,8 +35,10 @@ STARTS: Mapping[str, frozenset[Team]] = {
     "advance_resolutions": _RUNS_PIPELINES,
     "build_warehouse": _WAKES,
     "call_fineract": frozenset({Team.ENGINEER}),
+    "cancel_payment_links": _ASKS,
     "check_loan_master": _COMPARES,
     "create_payment_links": _ASKS,
+    "decide_held_payment": _ASKS,
     "decide_los_operation": _ASKS,
     "decide_repayment": _ASKS,
     "decide_resolution": _DECIDES,

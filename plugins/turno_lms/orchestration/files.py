@@ -6,6 +6,7 @@ from typing import Any
 from airflow.sdk import Param, get_parsing_context
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from turno_lms.domain.names import INGEST
 from turno_lms.ingestion.files import FilePlace, LenderFile, describe_file, find_new_files, places_of
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.sensors import NewFileSensor
@@ -16,8 +17,6 @@ from turno_lms.orchestration.defaults import Pool, longest_gap
 from turno_lms.orchestration.runs import current_run, label_task, text_param
 from turno_lms.warehouse.connection import Role, connect
 
-INGEST = "ingest__"
-"""What stands before a lender's slug in the id of its DAG."""
 SIDE_BY_SIDE = 64
 """Runs of one DAG at once: waiting ones use no worker, and one started by hand must never queue behind them."""
 MOST_FILES = 1000

@@ -38,7 +38,12 @@ select
     told.lender,
     told.stated_loan_id,
     told.amount,
-    jsonb_build_object('channel', told.channel, 'business_date', told.business_date, 'bank_reference', told.bank_reference),
+    jsonb_build_object(
+        'reason', 'money went back, says ' || told.native_reference || ', and it fits no payment of this loan and amount',
+        'channel', told.channel,
+        'business_date', told.business_date,
+        'bank_reference', told.bank_reference
+    ),
     %(run)s
 from told
 where

@@ -16,8 +16,8 @@ from turno_lms.console.forms import form
 from turno_lms.console.sql_page import SqlPage, query_of, read
 from turno_lms.console.uploads import all_places, take, upload_of
 from turno_lms.domain.money import indian_rupees
+from turno_lms.domain.names import INGEST
 from turno_lms.ingestion.umrn import UMRN_PLACE
-from turno_lms.orchestration.files import INGEST
 
 _REPLAY = "replay_lender_files"
 _RESOLVE = "resolve_rejected_rows"

@@ -20,5 +20,5 @@ where
     question.state = 'open'
     and question.kind in (
         'posting_failed', 'posting_in_doubt', 'overpaid', 'bounced_after_posting', 'returned_after_posting',
-        'partly_returned'
+        'reversal_unmatched', 'partly_returned'
     )

@@ -163,9 +163,9 @@ def plant_any_200_taken_for_success() -> None:
 
 def plant_claim_forgets_what_ended() -> None:
     """The claim makes intents of what is posted already."""
-    claim_module._CLAIM = claim_module._CLAIM.replace(
-        "processed.posting_key is null\n    and", "true\n    and"
-    )
+    looks = "where processed.posting_key is null and"
+    assert looks in claim_module._CLAIM, "the claim reads otherwise now: plant the bug anew"
+    claim_module._CLAIM = claim_module._CLAIM.replace(looks, "where")
 
 
 BUGS = {

@@ -146,19 +146,19 @@ def test_a_mobile_of_another_client_is_traced_to_its_holder(book: LosBook) -> No
 
 def test_an_account_number_of_another_client_or_loan_is_traced_too(book: LosBook) -> None:
     book.submit("create_client", client_of(1, account_no="ACC-1"), client_of(2, account_no="ACC-1"))
-    book.submit("create_loan", loan_of(1, account_no="LOAN-1"), loan_of(3, account_no="LOAN-1"))
-    book.submit("create_client", client_of(3))
+    book.submit("create_loan", loan_of(3, account_no="LOAN-1"), loan_of(4, account_no="LOAN-1"))
+    book.submit("create_client", client_of(3), client_of(4))
     book.run()
     states = book.states()
     assert sorted(states[f"create_client C-{n}"] for n in (1, 2)) == ["done", "held"]
-    assert sorted(states[f"create_loan L-{n}"] for n in (1, 3)) == ["done", "held"]
+    assert sorted(states[f"create_loan L-{n}"] for n in (3, 4)) == ["done", "held"]
     held = next(
         row
-        for row in (book.row("create_loan", "L-1"), book.row("create_loan", "L-3"))
+        for row in (book.row("create_loan", "L-3"), book.row("create_loan", "L-4"))
         if row["state"] == "held"
     )
     assert held["reason"] == "account_taken"
-    assert held["detail"]["holders"][0]["external_id"] in {"AXL1", "AXL3"}
+    assert held["detail"]["holders"][0]["external_id"] in {"AXL3", "AXL4"}
 
 
 def test_another_client_or_loan_under_the_same_id_is_held(book: LosBook) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from local_stack.demo.airflow_api import AirflowApi, DagRun
 from local_stack.processes import StackError
+from turno_lms.domain.names import INGEST
 from turno_lms.warehouse.connection import WarehouseConnection, is_built
 
 Say = Callable[[str], None]
@@ -19,7 +20,6 @@ _NEWS_SECONDS = 15.0
 _STANDSTILL_SECONDS = 12.0  # an asset wakes its DAG within a few seconds
 _MOST_NUDGES = 4
 _MOST_SECONDS = 1200.0
-_INGEST = "ingest__"
 _UMRN_MASTER = "load_umrn_master"
 
 
@@ -140,7 +140,7 @@ class Watch:
 
 def _waits_for_files(run: DagRun) -> bool:
     """Whether the clock started it to wait for the next file, which may take a day."""
-    takes_files = run.dag_id.startswith(_INGEST) or run.dag_id == _UMRN_MASTER
+    takes_files = run.dag_id.startswith(INGEST) or run.dag_id == _UMRN_MASTER
     return takes_files and run.run_type == "scheduled"
 
 

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette_admin import RequestAction
 from starlette_admin.actions import ActionSelection
 from starlette_admin.exceptions import ActionFailed
 from starlette_admin.filters.base import BaseFilter, FilterGroup
@@ -142,6 +143,20 @@ class SqlPage(BaseModelView):
         keys = sql.SQL(" or ").join([sql.SQL("{} = %s").format(sql.Identifier(str(self.pk_attr)))] * len(pks))
         query = sql.SQL("select * from ({}) as page where {}").format(self._query, keys)
         return [SimpleNamespace(**row) for row in await self._read(request, query, [str(pk) for pk in pks])]
+
+    def around(self, obj: Any) -> dict[str, Any]:  # noqa: ARG002 (what pages say of their rows)
+        """What a row's own page shows beside its fields; read in a thread."""
+        return {}
+
+    @override
+    async def serialize(
+        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
+    ) -> dict[str, Any]:
+        """The row's fields, and on its own page what is around it."""
+        row = await super().serialize(obj, request, include_relationships, include_select2)
+        if request.state.action == RequestAction.DETAIL:
+            row |= await run_in_threadpool(self.around, obj)
+        return row
 
     async def start(self, request: Request, dag_id: str, conf: dict[str, Any]) -> None:
         """Start a run of a DAG as the person who asked; its button leads to the run's page. ActionFailed: why not."""

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from turno_lms.domain.keys import canonical_lender, canonical_loan_id, posting_key, source_key
-from turno_lms.domain.money import AmountError, rupees
+from turno_lms.posting.line_fields import read_amount, read_day
 
 NEEDED = ("lender", "loan_id", "amount", "date")
 OPTIONAL = ("source_key", "fineract_transaction_id")
@@ -82,8 +82,8 @@ def _rows(text: str, faults: list[str]) -> Iterator[FormerPosting]:
 def _posting(line: int, fields: dict[str, str], faults: list[str]) -> FormerPosting | None:
     before = len(faults)
     faults += [f"line {line}: {name} is missing" for name in NEEDED if not fields[name]]
-    amount = _amount(line, fields["amount"], faults) if fields["amount"] else None
-    day = _day(line, fields["date"], faults) if fields["date"] else None
+    amount = read_amount(line, fields["amount"], faults) if fields["amount"] else None
+    day = read_day(line, fields["date"], faults) if fields["date"] else None
     number = _transaction(line, fields["fineract_transaction_id"], faults)
     if len(faults) > before or amount is None or day is None:
         return None
@@ -102,28 +102,6 @@ def _posting(line: int, fields: dict[str, str], faults: list[str]) -> FormerPost
         )
         return None
     return posting
-
-
-def _amount(line: int, text: str, faults: list[str]) -> Decimal | None:
-    try:
-        amount = rupees(text)
-    except AmountError:
-        faults.append(
-            f"line {line}: amount {text!r} is not rupees with at most two decimals, such as 5499.00"
-        )
-        return None
-    if amount <= 0:
-        faults.append(f"line {line}: amount {text} is not above zero")
-        return None
-    return amount
-
-
-def _day(line: int, text: str, faults: list[str]) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        faults.append(f"line {line}: date {text!r} is not a day written as 2026-01-31")
-        return None
 
 
 def _transaction(line: int, text: str, faults: list[str]) -> int | None:

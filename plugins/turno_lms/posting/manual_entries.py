@@ -10,7 +10,8 @@ from enum import StrEnum
 from typing import Any
 
 from turno_lms.domain.keys import canonical_lender, canonical_loan_id
-from turno_lms.domain.money import AmountError, canonical_amount, rupees
+from turno_lms.domain.money import canonical_amount
+from turno_lms.posting.line_fields import read_amount, read_day
 
 COLUMNS = ("lender", "loan_id", "amount", "date", "mode", "reference", "note")
 MOST_LINES = 500
@@ -111,8 +112,8 @@ def _entry(line: int, row: Mapping[str, Any], faults: list[str]) -> ManualEntry 
     for name, longest in _LONGEST.items():
         if len(text[name]) > longest:
             faults.append(f"line {line}: {name} is longer than {longest} characters")
-    amount = _amount(line, text["amount"], faults)
-    day = _date(line, text["date"], faults)
+    amount = read_amount(line, text["amount"], faults)
+    day = read_day(line, text["date"], faults)
     mode = text["mode"].lower()
     if mode not in set(Mode):
         faults.append(f"line {line}: mode {text['mode']!r} is none of {', '.join(Mode)}")
@@ -122,25 +123,3 @@ def _entry(line: int, row: Mapping[str, Any], faults: list[str]) -> ManualEntry 
         canonical_lender(text["lender"]), canonical_loan_id(text["loan_id"]), amount, day, Mode(mode),
         text["reference"] or None, text["note"] or None,
     )  # fmt: skip
-
-
-def _amount(line: int, text: str, faults: list[str]) -> Decimal | None:
-    try:
-        amount = rupees(text)
-    except AmountError:
-        faults.append(
-            f"line {line}: amount {text!r} is not rupees with at most two decimals, such as 5499.00"
-        )
-        return None
-    if amount <= 0:
-        faults.append(f"line {line}: amount {text} is not above zero")
-        return None
-    return amount
-
-
-def _date(line: int, text: str, faults: list[str]) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        faults.append(f"line {line}: date {text!r} is not a day written as 2026-01-31")
-        return None

@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import sql
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette_admin import RequestAction, action, row_action
+from starlette_admin import action, row_action
 from starlette_admin.actions import ActionSelection
 from typing_extensions import override
 
@@ -108,15 +108,12 @@ class Exceptions(SqlPage):
     starts = dict.fromkeys(("work", "work_one", "match", "unmatch"), _WORK)
 
     @override
-    async def serialize(
-        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
-    ) -> dict[str, Any]:
-        """The row's fields; on its own page also what is `around` it and where it is `decided_elsewhere`."""
-        row = await super().serialize(obj, request, include_relationships, include_select2)
-        if request.state.action == RequestAction.DETAIL:
-            row["around"] = await run_in_threadpool(surroundings, obj.exception_id, obj.loan_id)
-            row["decided_elsewhere"] = DECIDED_ELSEWHERE.get(obj.kind)
-        return row
+    def around(self, obj: Any) -> dict[str, Any]:
+        """On its own page also what is `around` it and where it is `decided_elsewhere`."""
+        return {
+            "around": surroundings(obj.exception_id, obj.loan_id),
+            "decided_elsewhere": DECIDED_ELSEWHERE.get(obj.kind),
+        }
 
     @action(
         name="work",

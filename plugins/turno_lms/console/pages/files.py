@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette_admin import RequestAction, action, row_action
+from starlette_admin import action, row_action
 from starlette_admin.actions import ActionSelection
 from starlette_admin.exceptions import ActionFailed
 from typing_extensions import override
@@ -110,14 +110,9 @@ class Files(SqlPage):
         return name == "view" or obj.lender != UMRN_PLACE.lender
 
     @override
-    async def serialize(
-        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
-    ) -> dict[str, Any]:
-        """The row's fields; on its own page also `reasons`, why rows were not taken."""
-        row = await super().serialize(obj, request, include_relationships, include_select2)
-        if request.state.action == RequestAction.DETAIL:
-            row["reasons"] = await run_in_threadpool(read, query_of("file-reasons"), [obj.file_id])
-        return row
+    def around(self, obj: Any) -> dict[str, Any]:
+        """On its own page also `reasons`, why rows were not taken."""
+        return {"reasons": read(query_of("file-reasons"), [obj.file_id])}
 
     @action(
         name="upload",
@@ -329,14 +324,9 @@ class Mandates(SqlPage):
     starts = {"upload": "load_umrn_master"}
 
     @override
-    async def serialize(
-        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
-    ) -> dict[str, Any]:
-        """The row's fields; on its own page also `history`, all that this UMRN and this loan ever meant."""
-        row = await super().serialize(obj, request, include_relationships, include_select2)
-        if request.state.action == RequestAction.DETAIL:
-            row["history"] = await run_in_threadpool(read, query_of("umrn-history"), [obj.umrn, obj.loan_id])
-        return row
+    def around(self, obj: Any) -> dict[str, Any]:
+        """On its own page also `history`, all that this UMRN and this loan ever meant."""
+        return {"history": read(query_of("umrn-history"), [obj.umrn, obj.loan_id])}
 
     @action(
         name="upload",

@@ -3,9 +3,7 @@
 from typing import Any
 
 from psycopg import sql
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette_admin import RequestAction
 from starlette_admin.fields import StringField
 from typing_extensions import override
 
@@ -87,14 +85,16 @@ class Loans(SqlPage):
     async def serialize(
         self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
     ) -> dict[str, Any]:
-        """The row's fields; on its own page also `payments`, `mandates` and `matters`."""
+        """The row's fields, masked for who may not see the person."""
         if not user_of(request).may_start("show_loan"):
             for name in _PERSONAL:
                 setattr(obj, name, masked(getattr(obj, name)))
-        row = await super().serialize(obj, request, include_relationships, include_select2)
-        if request.state.action == RequestAction.DETAIL:
-            row |= await run_in_threadpool(_all_of, obj.loan_id)
-        return row
+        return await super().serialize(obj, request, include_relationships, include_select2)
+
+    @override
+    def around(self, obj: Any) -> dict[str, Any]:
+        """Its `payments`, `mandates` and `matters`."""
+        return _all_of(obj.loan_id)
 
 
 def masked(personal: str | None) -> str | None:

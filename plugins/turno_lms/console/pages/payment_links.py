@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import sql
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette_admin import RequestAction, action, row_action
+from starlette_admin import action, row_action
 from starlette_admin.actions import ActionSelection
 from typing_extensions import override
 
@@ -91,14 +91,9 @@ class PaymentLinks(SqlPage):
     starts = {"create_links": _CREATE, "refresh": _REFRESH, "cancel_links": _CANCEL, "cancel_one": _CANCEL}
 
     @override
-    async def serialize(
-        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
-    ) -> dict[str, Any]:
-        """The row's fields; on its own page also `life`, what happened to it in order of time."""
-        row = await super().serialize(obj, request, include_relationships, include_select2)
-        if request.state.action == RequestAction.DETAIL:
-            row["life"] = await run_in_threadpool(life_of, obj.link_id, obj.reference)
-        return row
+    def around(self, obj: Any) -> dict[str, Any]:
+        """On its own page also `life`, what happened to it in order of time."""
+        return {"life": life_of(obj.link_id, obj.reference)}
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:

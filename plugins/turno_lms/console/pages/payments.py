@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette_admin import RequestAction, action
+from starlette_admin import action
 from starlette_admin.actions import ActionSelection
 from typing_extensions import override
 
@@ -71,14 +70,9 @@ class Payments(SqlPage):
         await self.start(request, _RECONCILE, {})
 
     @override
-    async def serialize(
-        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
-    ) -> dict[str, Any]:
-        """The row's fields; on its own page also `life`, what happened to it in order of time."""
-        row = await super().serialize(obj, request, include_relationships, include_select2)
-        if request.state.action == RequestAction.DETAIL:
-            row["life"] = await run_in_threadpool(life_of, obj.posting_key)
-        return row
+    def around(self, obj: Any) -> dict[str, Any]:
+        """On its own page also `life`, what happened to it in order of time."""
+        return {"life": life_of(obj.posting_key)}
 
 
 def life_of(posting_key: str) -> list[Row]:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette_admin import RequestAction, action, row_action
+from starlette_admin import action, row_action
 from starlette_admin.actions import ActionSelection
 from typing_extensions import override
 
@@ -117,14 +116,9 @@ class Resolutions(SqlPage):
     }
 
     @override
-    async def serialize(
-        self, obj: Any, request: Request, include_relationships: bool = True, include_select2: bool = False
-    ) -> dict[str, Any]:
-        """The row's fields; on its own page also the `ledger` behind it."""
-        row = await super().serialize(obj, request, include_relationships, include_select2)
-        if request.state.action == RequestAction.DETAIL:
-            row["ledger"] = await run_in_threadpool(ledger_of, obj.ref)
-        return row
+    def around(self, obj: Any) -> dict[str, Any]:
+        """On its own page also the `ledger` behind it."""
+        return {"ledger": ledger_of(obj.ref)}
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:

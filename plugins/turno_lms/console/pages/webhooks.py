@@ -33,6 +33,19 @@ def _replay_range_form(_request: Request) -> str:
     return form("replay_range")
 
 
+async def _replay_one(page: SqlPage, request: Request, pk: Any) -> None:
+    """Start replay_webhooks for the event, or the dead letter, of one row."""
+    given = await request.form()
+    row = await page.find_by_pk(request, pk)
+    conf = {
+        "reason": str(given.get("reason", "")),
+        "gateway": row.gateway,
+        "lender": row.lender,
+        "event_key": row.event_key,
+    }
+    await page.start(request, _REPLAY, conf)
+
+
 class Webhooks(SqlPage):
     """Every verified event, of both gateways."""
 
@@ -72,15 +85,7 @@ class Webhooks(SqlPage):
     )
     async def replay(self, request: Request, pk: Any) -> None:
         """Have one event derived anew; it can't become a second payment."""
-        given = await request.form()
-        row = await self.find_by_pk(request, pk)
-        conf = {
-            "reason": str(given.get("reason", "")),
-            "gateway": row.gateway,
-            "lender": row.lender,
-            "event_key": row.event_key,
-        }
-        await self.start(request, "replay_webhooks", conf)
+        await _replay_one(self, request, pk)
 
     @action(
         name="replay_chosen",
@@ -163,15 +168,7 @@ class DeadLetters(SqlPage):
     )
     async def replay(self, request: Request, pk: Any) -> None:
         """Have one dead letter tried again."""
-        given = await request.form()
-        row = await self.find_by_pk(request, pk)
-        conf = {
-            "reason": str(given.get("reason", "")),
-            "gateway": row.gateway,
-            "lender": row.lender,
-            "event_key": row.event_key,
-        }
-        await self.start(request, _REPLAY, conf)
+        await _replay_one(self, request, pk)
 
 
 class Replays(SqlPage):

@@ -2,20 +2,27 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 try:
-    from yaml import CSafeLoader as _Loader
+    from yaml import CSafeLoader as _AnyLoader
 except ImportError:  # PyYAML without libyaml: the same result, ten times slower
-    from yaml import SafeLoader as _Loader  # type: ignore[assignment]  # same interface
+    from yaml import SafeLoader as _AnyLoader  # type: ignore[assignment]  # same interface
 
 _TEXT = "tag:yaml.org,2002:str"
 
 KeyPath = tuple[str | int, ...]
+
+
+class _Loader(_AnyLoader):
+    """The safe loader, which looks up the type of a word once: 500 mappings repeat the same few."""
+
+    resolve = staticmethod(lru_cache(4096)(_AnyLoader("").resolve))
+
 
 UNDECIDED = "DECIDE"
 """What a draft holds where only a person can say; no mapping passes with it."""

@@ -1,10 +1,7 @@
 """Who may do what in Airflow: every cell of docs/access.md, asked of a running API server with the production auth manager."""
 
-import os
 import re
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +10,11 @@ import pytest
 import requests
 
 from local_stack.databases import Databases
-from local_stack.environment import warehouse_connections
-from local_stack.processes import LOOPBACK, free_port, stop_child
-from tests.conftest import start_server
+from tests.dags.production_api import ROOT, production_api
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
 
-ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = (ROOT / "docs" / "access.md").read_text(encoding="utf-8")
 NOBODY = "nobody"
 WHO = ("operations", "finance", "engineer", "viewer", "service_receiver", "service_ci", NOBODY)
@@ -64,58 +58,17 @@ def airflow_url(
     passwords: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
-    """A running API server with FAB's auth manager, our DAGs, roles, and one account of each role."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import sync_bag_to_db
-
-    DagBundlesManager().sync_bundles_to_db()
-    sync_bag_to_db(dag_bag, "dags-folder", None)
-    postgres_server.ensure_database("access_warehouse", template=warehouse_template)
-    port = free_port()
-    url = f"http://{LOOPBACK}:{port}"
-    environment = os.environ | {
-        "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
-        "AIRFLOW__FAB__CONFIG_FILE": str(ROOT / "deploy" / "webserver_config.py"),
-        "AIRFLOW__API__BASE_URL": url,
-        "AIRFLOW__API__SECRET_KEY": "a secret of the tests",
-        "AIRFLOW__API_AUTH__JWT_SECRET": "another secret of the tests, " * 3,
+    """A running API server with one account of each role."""
+    settings = {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database,
         "TURNO_DBT_MANIFEST": str(manifest),
         "TURNO_ADMIN_PASSWORD": passwords["admin"],
         "TURNO_AIRFLOW_PASSWORD": passwords["receiver"],
         "TURNO_CI_PASSWORD": passwords["ci"],
-        **warehouse_connections(lambda role: postgres_server.url("access_warehouse", role)),
     }
     folder = tmp_path_factory.mktemp("access")
-    assert "roles=6" in deploy(environment, "-m", "turno_lms.cli", "access", "apply")
-    assert deploy(environment, "-m", "turno_lms.cli", "access", "apply").endswith("changes=0")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        command = [
-            sys.executable,
-            "-m",
-            "airflow",
-            "api-server",
-            "--workers",
-            "1",
-            "--host",
-            LOOPBACK,
-            "--port",
-            str(port),
-        ]
-        process = start_server(command, f"{url}/api/v2/monitor/health", folder / "api-server.log")
-    yield url
-    stop_child(process)
-
-
-def deploy(environment: dict[str, str], *words: str) -> str:
-    """Run a deploy step; returns its last line."""
-    run = subprocess.run(
-        [sys.executable, *words], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return run.stdout.strip().rpartition("\n")[2]
+    with production_api(postgres_server, warehouse_template, dag_bag, settings, folder) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

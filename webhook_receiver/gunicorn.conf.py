@@ -24,7 +24,7 @@ limit_request_fields = 64
 limit_request_field_size = 4096
 
 # the application writes a line for every webhook itself
-accesslog = None
+logger_class = "webhook_receiver.worker.ErrorLogger"
 control_socket_disable = True
 logconfig_dict = {
     "version": 1,

@@ -1,6 +1,8 @@
 """What the receiver answers to whom. Gateways count 200 as success and send again after anything else."""
 
+import http.client
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -166,6 +168,30 @@ def test_who_sends_a_byte_now_and_then_keeps_no_thread(receiver: Receiver) -> No
     finally:
         for client in clients:
             client.close()
+
+
+def test_busy_connections_that_are_kept_shut_nobody_out(receiver: Receiver, raw: WarehouseConnection) -> None:
+    # more of them than there are threads: 2 workers with 16 each
+    def send_in_a_row(sender: int) -> list[int]:
+        connection = http.client.HTTPConnection(LOOPBACK, receiver.port, timeout=20)
+        statuses = []
+        for number in range(10):
+            body = captured(f"pay_kept{sender:03d}{number:03d}")
+            headers = razorpay_headers(body, f"evt_kept{sender}_{number}")
+            connection.request("POST", RAZORPAY, body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        connection.close()
+        return statuses
+
+    with ThreadPoolExecutor(40) as senders:
+        answers = list(senders.map(send_in_a_row, range(40)))
+
+    assert answers == [[200] * 10] * 40
+    assert (
+        sum(stored(raw, f"evt_kept{sender}_{number}") for sender in range(40) for number in range(10)) == 400
+    )
 
 
 def test_health_and_readiness(receiver: Receiver) -> None:

@@ -9,19 +9,19 @@ from typing import Any
 import yaml
 
 try:
-    from yaml import CSafeLoader as _AnyLoader
+    from yaml import CSafeLoader as _SafeLoader
 except ImportError:  # PyYAML without libyaml: the same result, ten times slower
-    from yaml import SafeLoader as _AnyLoader  # type: ignore[assignment]  # same interface
+    from yaml import SafeLoader as _SafeLoader  # type: ignore[assignment]  # same interface
 
 _TEXT = "tag:yaml.org,2002:str"
 
 KeyPath = tuple[str | int, ...]
 
 
-class _Loader(_AnyLoader):
+class _Loader(_SafeLoader):
     """The safe loader, which looks up the type of a word once: 500 mappings repeat the same few."""
 
-    resolve = staticmethod(lru_cache(4096)(_AnyLoader("").resolve))
+    resolve = staticmethod(lru_cache(4096)(_SafeLoader("").resolve))
 
 
 UNDECIDED = "DECIDE"
@@ -127,7 +127,7 @@ def _value(node: yaml.Node, loader: Any) -> Any:
 def read_draft(text: str) -> dict[str, Any]:
     """The text of a mapping that may not be decided yet, as plain data; empty if it is no YAML mapping."""
     try:
-        data = yaml.load(text, Loader=_Loader)
+        data = yaml.load(text, Loader=_SafeLoader)
     except (yaml.YAMLError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}

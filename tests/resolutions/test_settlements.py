@@ -530,16 +530,32 @@ def test_what_is_stuck_can_be_taken_back(
 
 
 def test_a_payment_that_is_refunded_meanwhile_takes_the_settlement_back(
-    walk: Walk, ledger: WarehouseConnection, fineract: FineractClient, standin: str
+    walk: Walk, ledger: WarehouseConnection, fineract: FineractClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The repayment never reached Fineract when the money went back: no rupee of it may be posted, then or later."""
     ref = accepted(walk)
     key = pay(ledger, "96000.00")
-    rule(standin, "repayment", "drop_before")
-    assert settlements.advance(walk, ref, TODAY)["state"] in {"executing", "done"}
-    if pending(ledger, key):
-        block_payment(ledger, key, "not_collected")
+    with monkeypatch.context() as busy:
+        busy.setattr(walk.desk, "_post_loan", lambda _: None)  # queued, and nobody has come to send it
         row = settlements.advance(walk, ref, TODAY)
-        assert row["state"] in {"compensating", "compensated"}
+    assert (row["state"], told(fineract).waived) == ("executing", 37500)
+    assert pending(ledger, key) is not None
+    assert fineract.find_transaction(LOAN, key) is None
+    block_payment(ledger, key, "not_collected")
+    row = settlements.advance(walk, ref, TODAY)
+    assert row["state"] == "compensated", row["last_error"]
+    assert f"payment {key} is not_collected" in row["last_error"]
+    assert (told(fineract), standing(fineract)) == (UNTOUCHED, [])
+    assert steps(walk.conn, ref) == [
+        ("waive_charge", "undone"), ("waive_charge", "undone"), ("waive_charge", "undone"),
+        ("waive_interest", "undone"), ("post_money", "refused"), ("goodwill_credit", "dropped"),
+    ]  # fmt: skip
+    walk.desk.post(LOAN)
+    ended = processed(ledger, key)
+    assert ended is not None
+    assert (ended["outcome"], ended["error_code"]) == ("withdrawn", "not_collected")
+    assert fineract.find_transaction(LOAN, key) is None
+    assert prove(walk.conn, fineract, [LOAN], ROBOT).differences == []
 
 
 def test_a_loan_that_somebody_else_writes_to_is_waited_for(

@@ -63,7 +63,7 @@ where settlement_ref = %s and number = %s and state <> %s
 """
 _OPEN = """
 select settlement_ref from core.core_settlement
-where state in ('requested', 'accepted', 'executing', 'compensating')
+where state in ('requested', 'accepted', 'executing', 'compensating', 'undoing')
 order by requested_at
 """
 

@@ -13,11 +13,10 @@ from turno_lms.fineract.snapshots import loan_addresses, snapshot_loan
 from turno_lms.resolutions import books
 from turno_lms.resolutions.books import Book
 from turno_lms.resolutions.journal import note
-from turno_lms.resolutions.quotes import ResolutionError
+from turno_lms.resolutions.quotes import ResolutionError, outstanding_of, still_owed
 from turno_lms.resolutions.steps import (
     StepsEnd,
     Walk,
-    outstanding_of,
     run_steps,
     transactions_since,
     undo_steps,
@@ -107,6 +106,7 @@ def _undo(walk: Walk, book: Book, ref: str, end: ResolutionState) -> None:
     address = loan_addresses(walk.conn, [row["loan_id"]])[row["loan_id"]]
     loan = walk.client.find_loan(address.external_id) or {}
     listed = walk.client.loan_transactions(address.external_id)
+    owes = still_owed(walk.client, loan, row["executed_on"])
     with walk.conn.transaction():
         row = books.read(walk.conn, book, ref, lock=True)
         if row["state"] not in _UNDOING:
@@ -117,13 +117,13 @@ def _undo(walk: Walk, book: Book, ref: str, end: ResolutionState) -> None:
         shown = {"fineract_status": status, "fineract_outstanding": outstanding}
         row = books.move(walk.conn, book, row, end, walk.run, last_error=row["last_error"], **shown)
         others = transactions_since(walk.conn, listed, ref, row["executed_on"])
-        owed = row[book.owed] if book.owed and not others else outstanding
-        if outstanding == owed:
+        owed = row[book.owed] if book.owed and not others else owes
+        if owes == owed:
             books.answered(walk.conn, ref, walk.run, f"{end}: everything was taken back")
             return
         reason = (
             f"everything was taken back, but Fineract shows status {status} with "
-            f"{canonical_amount(outstanding)} rupees outstanding; {canonical_amount(owed)} were owed before"
+            f"{canonical_amount(owes)} rupees outstanding; {canonical_amount(owed)} were owed before"
         )
         books.ask_a_person(walk.conn, book, row, reason, walk.run)
 

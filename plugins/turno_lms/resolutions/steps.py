@@ -29,6 +29,7 @@ from turno_lms.fineract.outcomes import LOOKS, Verdict, after_looking, judge
 from turno_lms.fineract.repayments import Agreement, Finding, iso_date, locale_amount
 from turno_lms.fineract.snapshots import loan_addresses
 from turno_lms.resolutions.journal import note
+from turno_lms.resolutions.quotes import outstanding_of, still_owed
 from turno_lms.resolutions.statements import STATEMENTS
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
@@ -278,18 +279,17 @@ def _obstacle(client: FineractClient, row: Row, command: LoanCommand) -> str | N
         quoted = client.pay_off_quote(command.loan_external_id, "foreclosure", command.on)
         there = locale_amount(quoted.get("amount"))
     elif kind in _TAKES_ALL:
-        there = outstanding_of(client.find_loan(command.loan_external_id) or {})
+        loan = client.find_loan(command.loan_external_id) or {}
+        credits = (
+            kind is StepKind.GOODWILL_CREDIT
+        )  # pays like a repayment, so that it ends what one would end
+        there = still_owed(client, loan, command.on) if credits else outstanding_of(loan)
     else:
         return None
     if there == planned:
         return None
     shown = "nothing readable" if there is None else f"{canonical_amount(there)} rupees"
     return f"Fineract has {shown} outstanding, planned were {canonical_amount(planned)}"
-
-
-def outstanding_of(loan: dict[str, Any]) -> Decimal:
-    """Rupees outstanding on a loan as Fineract shows it; its summary may be missing after the end."""
-    return locale_amount(loan.get("summary", {}).get("totalOutstanding") or 0) or Decimal(0)
 
 
 # ---------------------------------------------------------------- money

@@ -23,7 +23,7 @@ from turno_lms.resolutions import books, execution
 from turno_lms.resolutions.books import SETTLEMENTS, WRITE_OFFS, Book
 from turno_lms.resolutions.journal import note
 from turno_lms.resolutions.policies import band_named, settlement_policy, write_off_policy
-from turno_lms.resolutions.quotes import ResolutionError, check_guards, take_turn
+from turno_lms.resolutions.quotes import ResolutionError, check_guards, recalculates, take_turn
 from turno_lms.resolutions.steps import Walk, steps_of, transactions_since
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
@@ -220,7 +220,7 @@ def _of_what_came_later(loan: Json, later: Sequence[Json]) -> list[str]:
         for each in later
         if each["type"]["id"] in _MONEY_OUT
     ]
-    if later and loan.get("isInterestRecalculationEnabled"):
+    if later and recalculates(loan):
         faults.append(
             f"its product recalculates interest, and {len(later)} later transactions stand: Fineract takes nothing "
             "back before the last one. Take those back first"

@@ -84,6 +84,8 @@ def test_everything_is_undone_the_last_step_first_and_its_money_becomes_ordinary
     assert row["last_error"] == "the letter was forged"
     assert (told(fineract), standing(fineract)) == (UNTOUCHED, [])
     assert {state for _, state in steps(walk.conn, ref)} == {"undone"}
+    newest = "select status_id from raw.raw_fineract_loan_snapshot order by snapshot_id desc limit 1"
+    assert walk.conn.execute(newest).fetchone() == {"status_id": 300}  # what the loan master is made of
     events = events_of(walk.conn, ref)
     assert [each["detail"]["position"] for each in events if each["event"] == "step undone"] == [
         6,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 
+from local_stack.folder import ROOT
 from tests.posting.payments import block_payment, pending, processed
 from tests.resolutions.conftest import (
     ASHA,
@@ -24,6 +25,7 @@ from tests.resolutions.conftest import (
     told,
 )
 from turno_lms.approvals.approvals import ApprovalError
+from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.resolutions import ResolutionFiguresError
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ApprovalState
@@ -97,6 +99,30 @@ def test_a_settlement_is_executed_in_order_verified_and_recorded(
     assert {state for _, state in steps(walk.conn, ref)} == {"done"}
     assert prove(walk.conn, fineract, [LOAN], ROBOT).differences == []
     assert settlements.advance(walk, ref, TODAY) == row  # run twice: nothing
+
+
+def test_the_page_that_works_a_settlement_by_hand_says_what_fineract_shows(
+    walk: Walk, ledger: WarehouseConnection, fineract: FineractClient
+) -> None:
+    ref = accepted(walk)
+    pay(ledger, "96000.00")
+    assert settlements.advance(walk, ref, TODAY)["state"] == "done"
+    page = (ROOT / "docs" / "a-settlement-worked-by-hand.md").read_text(encoding="utf-8")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()]
+    steps_told = [row for row in cells if len(row) == 8 and row[0].isdecimal()]
+    portions = ("principalPortion", "interestPortion", "feeChargesPortion", "penaltyChargesPortion")
+    shown = [
+        (each["type"]["value"], *(canonical_amount(Decimal(each[name])) for name in ("amount", *portions)))
+        for each in sorted(fineract.loan_transactions(LOAN), key=lambda each: each["id"])
+        if each["type"]["id"] != 1
+    ]
+    assert [tuple(row[2:]) for row in steps_told] == shown
+    loan = fineract.find_loan(LOAN)
+    assert loan is not None
+    told_of_loan = {row[2]: (row[1], row[3]) for row in cells if len(row) == 4 and row[2].startswith("total")}
+    for name, figures in told_of_loan.items():
+        assert set(figures) == {canonical_amount(Decimal(loan["summary"][name]))}, name
+    assert len(told_of_loan) == 4
 
 
 def test_the_record_names_every_step_person_figure_and_fineract_id(

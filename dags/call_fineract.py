@@ -16,11 +16,11 @@ moves money, is refused: that has its own forms. Every call is in `raw.raw_finer
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, TriggerRule, task
 
-from turno_lms.orchestration import answers, los_operations, repayments
-from turno_lms.orchestration.defaults import APPROVAL_WAIT, START, Pool, Tag, default_args
+from turno_lms.orchestration import los_operations, repayments
+from turno_lms.orchestration.defaults import START, Pool, Tag, default_args
+from turno_lms.orchestration.second_person import ask_second_person
 
 with DAG(
     dag_id="call_fineract",
@@ -67,14 +67,8 @@ with DAG(
 
     prepared = check_call()
     path = choose_path(prepared)
-    approve = HITLOperator(
-        task_id="approve",
-        subject="Send a raw call to Fineract, asked for by {{ ti.xcom_pull('check_call')['requested_by'] }}?",
-        body="{{ ti.xcom_pull('check_call')['shown'] }}",
-        options=[answers.APPROVE, answers.REJECT],
-        defaults=[answers.REJECT],
-        response_timeout=APPROVAL_WAIT,
-        execution_timeout=None,
+    approve = ask_second_person(
+        prepared, "Send a raw call to Fineract, asked for by {requested_by}?", shown="shown"
     )
     sent = send(prepared)
     path >> [approve, sent]

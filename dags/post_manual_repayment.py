@@ -20,12 +20,12 @@ refused unless confirmed. Marking `approve` or `record_decision` as success appr
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, TriggerRule, task
 
-from turno_lms.orchestration import answers, repayments
+from turno_lms.orchestration import repayments
 from turno_lms.orchestration.assets import MANUAL_REPAYMENTS_ENTERED
-from turno_lms.orchestration.defaults import APPROVAL_WAIT, START, Pool, Tag, default_args
+from turno_lms.orchestration.defaults import START, Pool, Tag, default_args
+from turno_lms.orchestration.second_person import ask_second_person
 
 MODES = ["upi", "neft", "rtgs", "imps", "cheque", "cash", "other"]
 EMPTY: Any = {"type": ["null", "string"]}
@@ -84,16 +84,7 @@ with DAG(
 
     request = check_entries()
     path = choose_path(request)
-    approve = HITLOperator(
-        task_id="approve",
-        subject="Post {{ ti.xcom_pull('check_entries')['rupees'] }} rupees by hand, asked for by "
-        "{{ ti.xcom_pull('check_entries')['requested_by'] }}?",
-        body="{{ ti.xcom_pull('check_entries')['preview'] }}",
-        options=[answers.APPROVE, answers.REJECT],
-        defaults=[answers.REJECT],
-        response_timeout=APPROVAL_WAIT,
-        execution_timeout=None,
-    )
+    approve = ask_second_person(request, "Post {rupees} rupees by hand, asked for by {requested_by}?")
     landed = land_entries(request)
     path >> [approve, landed]
     approve >> record_decision(request, approve.output) >> landed

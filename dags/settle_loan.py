@@ -20,11 +20,11 @@ its own days. Instalments are lines such as `2026-02-05 5000.00`; a missed one l
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import answers, resolutions
-from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
+from turno_lms.orchestration import resolutions
+from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args
+from turno_lms.orchestration.second_person import decided_by_second_person
 
 EMPTY: Any = {"type": ["null", "string"]}
 
@@ -61,26 +61,11 @@ with DAG(
         """Fineract's figures, the split, the band; recorded and shown to the approver."""
         return resolutions.quote_settlement()
 
-    @task
-    def record_decision(asked: dict[str, Any], answer: Any) -> str:
-        """Store who answered, and what; nobody's answer is none."""
-        return resolutions.decide_settlement(asked["ref"], answer)
-
     @task(pool=Pool.FINERACT_WRITE, execution_timeout=LONG)
     def accept(asked: dict[str, Any]) -> dict[str, Any]:
         """Read the approval again, hold the loan's money, and settle if it is there."""
         return resolutions.accept_settlement(asked["ref"])
 
     asked = quote()
-    approve = HITLOperator(
-        task_id="approve",
-        subject="Settle a loan for {{ ti.xcom_pull('quote')['rupees'] }} rupees (band "
-        "{{ ti.xcom_pull('quote')['band'] }}), asked for by {{ ti.xcom_pull('quote')['requested_by'] }}?",
-        body="{{ ti.xcom_pull('quote')['preview'] }}",
-        options=[answers.APPROVE, answers.REJECT],
-        defaults=[answers.REJECT],
-        response_timeout=APPROVAL_WAIT,
-        execution_timeout=None,
-    )
-    asked >> approve
-    record_decision(asked, approve.output) >> accept(asked)
+    question = "Settle a loan for {rupees} rupees (band {band}), asked for by {requested_by}?"
+    decided_by_second_person(asked, question, resolutions.decide_settlement) >> accept(asked)

@@ -15,11 +15,11 @@ success approves nothing: `undo` reads the approval itself.
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import answers, resolutions
-from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
+from turno_lms.orchestration import resolutions
+from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args
+from turno_lms.orchestration.second_person import decided_by_second_person
 
 with DAG(
     dag_id="undo_write_off",
@@ -40,27 +40,13 @@ with DAG(
     @task
     def ask() -> dict[str, Any]:
         """Record the wish; returns what the approver sees."""
-        return resolutions.ask_to_undo_write_off()
-
-    @task
-    def record_decision(asked: dict[str, Any], answer: Any) -> str:
-        """Store who answered, and what; nobody's answer is none."""
-        return resolutions.decide_undo(asked["ref"], answer)
+        return resolutions.ask_to_undo("write_off_ref")
 
     @task(pool=Pool.FINERACT_WRITE, execution_timeout=LONG)
     def undo(asked: dict[str, Any]) -> dict[str, Any]:
         """Read the approval again and take it back."""
-        return resolutions.undo_write_off(asked["ref"])
+        return resolutions.undo(asked)
 
     asked = ask()
-    approve = HITLOperator(
-        task_id="approve",
-        subject="Take the write-off of loan {{ ti.xcom_pull('ask')['loan_id'] }} back?",
-        body="{{ ti.xcom_pull('ask')['preview'] }}",
-        options=[answers.APPROVE, answers.REJECT],
-        defaults=[answers.REJECT],
-        response_timeout=APPROVAL_WAIT,
-        execution_timeout=None,
-    )
-    asked >> approve
-    record_decision(asked, approve.output) >> undo(asked)
+    question = "Take the write-off of loan {loan_id} back, asked for by {requested_by}?"
+    decided_by_second_person(asked, question, resolutions.decide_undo) >> undo(asked)

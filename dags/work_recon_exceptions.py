@@ -17,12 +17,12 @@ as success approves nothing: `execute` reads the approval itself.
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import answers, exceptions, repayments
+from turno_lms.orchestration import exceptions, repayments
 from turno_lms.orchestration.assets import TRANSACTIONS_RECONCILED
-from turno_lms.orchestration.defaults import APPROVAL_WAIT, START, Tag, default_args
+from turno_lms.orchestration.defaults import START, Tag, default_args
+from turno_lms.orchestration.second_person import ask_second_person
 
 EMPTY: Any = {"type": ["null", "string"]}
 LINES: Any = {"type": ["null", "array"], "items": {"type": ["string", "integer"]}}
@@ -77,15 +77,6 @@ with DAG(
 
     done = act()
     path = choose_path(done)
-    approve = HITLOperator(
-        task_id="approve",
-        subject="{{ ti.xcom_pull('act')['action'] }} records, asked for by "
-        "{{ ti.xcom_pull('act')['requested_by'] }}?",
-        body="{{ ti.xcom_pull('act')['preview'] }}",
-        options=[answers.APPROVE, answers.REJECT],
-        defaults=[answers.REJECT],
-        response_timeout=APPROVAL_WAIT,
-        execution_timeout=None,
-    )
+    approve = ask_second_person(done, "{action} records, asked for by {requested_by}?")
     path >> [approve, announce(done)]
     approve >> record_decision(done, approve.output) >> execute(done)

@@ -16,11 +16,11 @@ mapping says so, writes off, and verifies the end. Money that comes in afterward
 
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import DAG, Param, task
 
-from turno_lms.orchestration import answers, resolutions
-from turno_lms.orchestration.defaults import APPROVAL_WAIT, LONG, START, Pool, Tag, default_args
+from turno_lms.orchestration import resolutions
+from turno_lms.orchestration.defaults import LONG, START, Pool, Tag, default_args
+from turno_lms.orchestration.second_person import decided_by_second_person
 
 EMPTY: Any = {"type": ["null", "string"]}
 
@@ -56,26 +56,11 @@ with DAG(
         """Fineract's figures and the policy; recorded and shown to the approver."""
         return resolutions.check_write_offs()
 
-    @task
-    def record_decision(asked: dict[str, Any], answer: Any) -> str:
-        """Store who answered, and what; nobody's answer is none."""
-        return resolutions.decide_write_offs(asked["request_key"], answer)
-
     @task(pool=Pool.FINERACT_WRITE, execution_timeout=LONG)
     def write_off(asked: dict[str, Any]) -> list[dict[str, Any]]:
         """Read the approval again and write off."""
         return resolutions.write_off(asked["request_key"])
 
     asked = check()
-    approve = HITLOperator(
-        task_id="approve",
-        subject="Write off {{ ti.xcom_pull('check')['rupees'] }} rupees of {{ ti.xcom_pull('check')['loans'] }} loans "
-        "(band {{ ti.xcom_pull('check')['band'] }}), asked for by {{ ti.xcom_pull('check')['requested_by'] }}?",
-        body="{{ ti.xcom_pull('check')['preview'] }}",
-        options=[answers.APPROVE, answers.REJECT],
-        defaults=[answers.REJECT],
-        response_timeout=APPROVAL_WAIT,
-        execution_timeout=None,
-    )
-    asked >> approve
-    record_decision(asked, approve.output) >> write_off(asked)
+    question = "Write off {rupees} rupees of {loans} loans (band {band}), asked for by {requested_by}?"
+    decided_by_second_person(asked, question, resolutions.decide_write_offs) >> write_off(asked)

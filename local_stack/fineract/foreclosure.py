@@ -6,7 +6,6 @@ that have passed, and the charges due by then; later ones no interest. What was 
 
 from dataclasses import replace
 from datetime import date
-from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from local_stack.fineract import (
@@ -21,7 +20,7 @@ from local_stack.fineract import (
     settings,
     wire,
 )
-from local_stack.fineract.allocation import Installment, Portions, unpaid
+from local_stack.fineract.allocation import unpaid
 from local_stack.fineract.body import FORMAT_FIELDS, Body, Checks, settled
 from local_stack.fineract.enums import LoanStatus, TransactionType
 from local_stack.fineract.loan_records import Loan
@@ -39,7 +38,7 @@ def quote(store: Store, loan: Loan, query: Body) -> Answer:
     checks.settle()
     on = settled(asked)
     _refuse(store, loan, on)
-    owed = _owed(store, loan, cut(store, loan, on))
+    owed = unpaid(repayments.ended_on(store, loan, on))
     details = products.details(products.require(store, loan.product_id))
     return {
         "type": enums.transaction_type(TransactionType.REPAYMENT),
@@ -68,8 +67,8 @@ def foreclose(store: Store, target: Target, body: Body) -> Answer:
     on = settled(asked)
     loan = loan_records.require_loan(store, target.loan_id)
     _refuse(store, loan, on)
-    remaining = cut(store, loan, on)
-    amount = _owed(store, loan, remaining).repaid
+    remaining = repayments.cut(store, loan, on)
+    amount = unpaid(repayments.ended_on(store, loan, on)).repaid
     charges.drop_later(store, loan, on)
     loan_records.replace_dues(store, loan.id, remaining)
     transaction_id = loans.book(store, loan, TransactionType.REPAYMENT, body, on=on, amount=amount)
@@ -88,6 +87,9 @@ def foreclose(store: Store, target: Target, body: Body) -> Answer:
 
 
 def _refuse(store: Store, loan: Loan, on: date) -> None:
+    if loan.terms.recalculates:
+        code = "error.msg.loan.with.interest.recalculation.enabled.cannot.be.foreclosured"
+        raise errors.domain_rule(code, "Loan with interest recalculation enabled cannot be foreclosed.")
     if loan.status is not LoanStatus.ACTIVE:
         code = "error.msg.loan.foreclosure.account.is.not.active"
         raise errors.wrong_state(code, "Loan foreclosure is not allowed. Loan Account is not active.")
@@ -103,37 +105,3 @@ def _refuse(store: Store, loan: Loan, on: date) -> None:
         raise errors.domain_rule(
             code, "The transaction date cannot be earlier than the last transaction date."
         )
-
-
-def cut(store: Store, loan: Loan, on: date) -> list[Installment]:
-    """The schedule that is left: what was due before the day as it was, and one installment that ends on it."""
-    installments = loan_records.installments_of(store, loan.id)
-    kept = [each.unpaid() for each in installments if each.due_date < on]
-    rest = installments[len(kept) :]
-    if not rest:
-        return kept
-    due = Portions(principal=sum(each.due.principal for each in rest), interest=_interest(rest[0], on))
-    start = kept[-1].due_date if kept else rest[0].from_date
-    merged = Installment(rest[0].number, start, on, due)
-    # the charges of what is kept stand on it already
-    falling_due = [
-        each
-        for each in charges.charges_of(store, loan.id)
-        if each.due_date <= on and (not kept or each.due_date > start)
-    ]
-    return [*kept, *charges.with_charges([merged], falling_due)]
-
-
-def _interest(running: Installment, on: date) -> int:
-    """The running installment's interest for its days so far; half-even to the paisa."""
-    days = (running.due_date - running.from_date).days
-    share = Decimal(running.due.interest * (on - running.from_date).days) / days
-    return int(share.to_integral_value(rounding=ROUND_HALF_EVEN))
-
-
-def _owed(store: Store, loan: Loan, remaining: list[Installment]) -> Portions:
-    """What of the remaining schedule the repayments, credits and waivers so far do not cover."""
-    after = remaining
-    for transaction in loan_records.live_repayments(store, loan.id):
-        after, _ = repayments.lower(store, loan, after, transaction)
-    return unpaid(after)

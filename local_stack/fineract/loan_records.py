@@ -42,6 +42,7 @@ class LoanTerms:
     multiples_of: int | None
     strategy: str
     first_due: date | None = None
+    recalculates: bool = False
 
     def of_loan(self, principal: int, disbursed_on: date) -> Terms:
         """The terms of the schedule when `principal` paise are lent on that date."""

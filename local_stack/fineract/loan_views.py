@@ -12,6 +12,7 @@ from local_stack.fineract import (
     foreclosure,
     loan_records,
     products,
+    repayments,
     settings,
     wire,
 )
@@ -385,8 +386,11 @@ def transaction_template(store: Store, loan_id: int, command: str | None, query:
     asked = query.date("transactionDate")
     checks.required("transactionDate", asked)
     checks.settle()
+    on = asked or settings.today(store)
     # without interest recalculation nothing is forgiven for paying early: future interest is included
-    return _proposed(store, loan, owing, asked or settings.today(store))
+    return _proposed(
+        store, loan, repayments.ended_on(store, loan, on) if loan.terms.recalculates else owing, on
+    )
 
 
 def _proposed(store: Store, loan: Loan, owing: list[Installment], on: date) -> Answer:

@@ -131,9 +131,12 @@ def submit(store: Store, _: Target, body: Body) -> Answer:
 
 
 def _lay_out(store: Store, loan: Loan) -> None:
-    """Give the loan the schedule of its terms, with its charges."""
-    spread = charges.with_charges(schedule_of(loan), charges.charges_of(store, loan.id))
-    loan_records.replace_dues(store, loan.id, spread)
+    loan_records.replace_dues(store, loan.id, agreed(store, loan))
+
+
+def agreed(store: Store, loan: Loan) -> list[Installment]:
+    """The schedule of the loan's terms, with its charges; nothing is paid."""
+    return charges.with_charges(schedule_of(loan), charges.charges_of(store, loan.id))
 
 
 def schedule_of(loan: Loan) -> list[Installment]:
@@ -265,6 +268,7 @@ def _read_terms(body: Body, product: Product) -> LoanTerms:
         multiples_of=product.multiples_of,
         strategy=strategy,
         first_due=body.date("repaymentsStartingFromDate"),
+        recalculates=product.recalculates,
     )
 
 

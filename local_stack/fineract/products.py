@@ -35,6 +35,14 @@ _OPTIONAL_COUNTS: Final = ("minNumberOfRepayments", "maxNumberOfRepayments", "in
 _GRACES: Final = ("graceOnPrincipalPayment", "graceOnArrearsAgeing", "overdueDaysForNPA")
 _AMOUNTS: Final = ("principal", "minPrincipal", "maxPrincipal")
 _RATES: Final = ("interestRatePerPeriod", "minInterestRatePerPeriod", "maxInterestRatePerPeriod")
+_RECALCULATION: Final = {
+    "interestRecalculationCompoundingMethod": 0,
+    "rescheduleStrategyMethod": 3,
+    "recalculationRestFrequencyType": 2,
+}
+"""What a product that recalculates interest must say, and what of it is computed here: no compounding, smaller
+installments, day by day."""
+_TILL_THE_DAY: Final = 1
 _FIELDS: Final = FORMAT_FIELDS | {
     *_LENGTHS,
     *_ENUMERATIONS,
@@ -46,6 +54,8 @@ _FIELDS: Final = FORMAT_FIELDS | {
     *_RATES,
     "transactionProcessingStrategyCode",
     "isInterestRecalculationEnabled",
+    *_RECALCULATION,
+    "preClosureInterestCalculationStrategy",
     "inArrearsTolerance",
     "loanScheduleType",
 }
@@ -95,7 +105,6 @@ _ELSEWHERE: Final = frozenset(
         "overAppliedNumber",
         "overDueDaysForRepaymentEvent",
         "paymentAllocation",
-        "preClosureInterestCalculationStrategy",
         "principalThresholdForLastInstallment",
         "principalVariationsForBorrowerCycle",
         "rates",
@@ -141,6 +150,7 @@ class Product:
     arrears_tolerance: Decimal
     multiples_of: int | None
     description: str | None
+    recalculates: bool = False
 
     def annual_rate(self, rate: Decimal) -> Decimal:
         """A rate of this product as percent a year."""
@@ -182,6 +192,9 @@ def _check(body: Body) -> None:
         checks.required(name, body.plain_integer(name))
         checks.one_of(name, body.plain_integer(name), allowed)
     checks.required("isInterestRecalculationEnabled", body.flag("isInterestRecalculationEnabled"))
+    if body.flag("isInterestRecalculationEnabled"):
+        for name in _RECALCULATION:
+            checks.required(name, body.plain_integer(name))
     _check_numbers(checks, body)
     checks.settle()
     _refuse_beyond(body)
@@ -206,7 +219,8 @@ def _refuse_beyond(body: Body) -> None:
     strategy = body.text("transactionProcessingStrategyCode")
     beyond = {
         f"transactionProcessingStrategyCode {strategy}": strategy not in STRATEGIES,
-        "interest recalculation": body.flag("isInterestRecalculationEnabled"),
+        "this recalculation of interest": body.flag("isInterestRecalculationEnabled")
+        and not _can_recalculate(body),
         "a currency without two decimals": body.plain_integer("digitsAfterDecimal") != CURRENCY_DIGITS,
         "accounting": body.plain_integer("accountingRule") != _NO_ACCOUNTING,
         "rates other than per month or per year": body.plain_integer("interestRateFrequencyType")
@@ -216,6 +230,15 @@ def _refuse_beyond(body: Body) -> None:
     for what, asked in beyond.items():
         if asked:
             raise errors.NotProvidedError(f"the stand-in does not compute {what}")
+
+
+def _can_recalculate(body: Body) -> bool:
+    till = body.plain_integer("preClosureInterestCalculationStrategy")
+    return (
+        all(body.plain_integer(name) == value for name, value in _RECALCULATION.items())
+        and till in {None, _TILL_THE_DAY}
+        and body.plain_integer("interestType") != InterestMethod.FLAT
+    )
 
 
 def _read(body: Body) -> Product:
@@ -243,6 +266,7 @@ def _read(body: Body) -> Product:
         arrears_tolerance=body.amount("inArrearsTolerance") or Decimal(0),
         multiples_of=body.integer("installmentAmountInMultiplesOf"),
         description=body.text("description"),
+        recalculates=settled(body.flag("isInterestRecalculationEnabled")),
     )
 
 
@@ -317,7 +341,7 @@ def defaults(product: Product) -> Answer:
         "graceOnPrincipalPayment": product.principal_grace,
         "inArrearsTolerance": _money(product.arrears_tolerance),
         "installmentAmountInMultiplesOf": product.multiples_of,
-        "isInterestRecalculationEnabled": False,
+        "isInterestRecalculationEnabled": product.recalculates,
         "loanScheduleType": enums.option(1, "CUMULATIVE", "Cumulative"),
     }
 

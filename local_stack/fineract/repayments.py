@@ -4,10 +4,11 @@ them.
 
 from dataclasses import replace
 from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Final
 
 from local_stack.fineract import charges, clients, errors, loan_records, loans, settings, wire
-from local_stack.fineract.allocation import Component, Installment, Portions, allocate, waive
+from local_stack.fineract.allocation import Component, Installment, Portions, allocate, unpaid, waive
 from local_stack.fineract.body import FORMAT_FIELDS, Body, Checks, settled
 from local_stack.fineract.enums import REPAYABLE, LoanStatus, TransactionType
 from local_stack.fineract.loan_records import Loan, Transaction
@@ -23,6 +24,7 @@ FIELDS: Final = FORMAT_FIELDS | {
     *loans.PAYMENT_REFERENCES,
 }
 _CREDITS: Final = frozenset({TransactionType.GOODWILL_CREDIT, TransactionType.CHARGE_ADJUSTMENT})
+_WAIVERS: Final = frozenset({TransactionType.INTEREST_WAIVER, TransactionType.CHARGE_WAIVER})
 _ADJUSTABLE: Final = _CREDITS | {TransactionType.REPAYMENT, TransactionType.INTEREST_WAIVER}
 _ECHOED: Final = ("transactionDate", "locale", "dateFormat", "note", "externalId", "paymentTypeId")
 
@@ -85,6 +87,9 @@ def check_date(store: Store, loan: Loan, on: date) -> None:
     if on > settings.today(store):
         code = "error.msg.loan.transaction.cannot.be.a.future.date"
         raise errors.domain_rule(code, "The transaction date cannot be in the future.")
+    if loan.terms.recalculates and any(each.on > on for each in loan_records.live_repayments(store, loan.id)):
+        code = "error.msg.loan.repayment.or.waiver.cannot.be.made.before.last.transaction.date"
+        raise errors.domain_rule(code, "It cannot be made before the last transaction date.")
 
 
 def _check_reversible(transaction: Transaction, amount: int) -> None:
@@ -113,7 +118,7 @@ def _reverse(store: Store, transaction: Transaction, reversal_external_id: str |
 def _post(store: Store, loan: Loan, on: date, amount: int, body: Body) -> int:
     latest = loan_records.last_repaid_on(store, loan.id)
     transaction_id = loans.book(store, loan, TransactionType.REPAYMENT, body, on=on, amount=amount)
-    if latest is not None and on < latest:
+    if loan.terms.recalculates or (latest is not None and on < latest):
         replay(store, loan, on, newest=transaction_id)
         return transaction_id
     before = loan_records.installments_of(store, loan.id)
@@ -128,6 +133,8 @@ def replay(store: Store, loan: Loan, on: date, newest: int | None = None) -> Non
     """Apply everything that lowers the dues again in date order. What now pays something else is put anew, under a new
     id.
     """
+    if loan.terms.recalculates:
+        loan_records.replace_dues(store, loan.id, _recalculated(store, loan))
     before = loan_records.installments_of(store, loan.id)
     installments = [installment.unpaid() for installment in before]
     overpaid = 0
@@ -141,6 +148,61 @@ def replay(store: Store, loan: Loan, on: date, newest: int | None = None) -> Non
             _put_anew(store, transaction, portions, balance)
     loan_records.save_paid(store, loan.id, before, installments)
     _settle_status(store, loan, installments, overpaid, on)
+
+
+def ended_on(store: Store, loan: Loan, on: date) -> list[Installment]:
+    """The schedule of a loan that ends on a day, after what has been paid and waived: what is unpaid of it ends it."""
+    return _after(store, loan, cut(store, loan, on), loan_records.live_repayments(store, loan.id))
+
+
+def cut(store: Store, loan: Loan, on: date) -> list[Installment]:
+    """The schedule that is left: what was due before the day as it was, and one installment that ends on it."""
+    return _cut(loan_records.installments_of(store, loan.id), charges.charges_of(store, loan.id), on)
+
+
+def _cut(installments: list[Installment], due: list[charges.LoanCharge], on: date) -> list[Installment]:
+    kept = [each.unpaid() for each in installments if each.due_date < on]
+    rest = installments[len(kept) :]
+    if not rest:
+        return kept
+    parts = Portions(principal=sum(each.due.principal for each in rest), interest=_interest(rest[0], on))
+    start = kept[-1].due_date if kept else rest[0].from_date
+    merged = Installment(rest[0].number, start, on, parts)
+    # the charges of what is kept stand on it already
+    falling_due = [each for each in due if each.due_date <= on and (not kept or each.due_date > start)]
+    return [*kept, *charges.with_charges([merged], falling_due)]
+
+
+def _interest(running: Installment, on: date) -> int:
+    """The running installment's interest for its days so far; half-even to the paisa."""
+    days = (running.due_date - running.from_date).days
+    share = Decimal(running.due.interest * (on - running.from_date).days) / days
+    return int(share.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def _recalculated(store: Store, loan: Loan) -> list[Installment]:
+    """The schedule of a product that recalculates interest: as agreed, and cut at the first payment that ends the loan.
+
+    Only that much is computed: a part that is paid early lowers no interest, a late one adds none.
+    """
+    agreed = loans.agreed(store, loan)
+    due = charges.charges_of(store, loan.id)
+    transactions = loan_records.live_repayments(store, loan.id)
+    for number, transaction in enumerate(transactions):
+        if transaction.kind in _WAIVERS:
+            continue
+        ended = _cut(agreed, due, transaction.on)
+        if unpaid(_after(store, loan, ended, transactions[:number])).repaid <= transaction.amount:
+            return ended
+    return agreed
+
+
+def _after(
+    store: Store, loan: Loan, installments: list[Installment], transactions: list[Transaction]
+) -> list[Installment]:
+    for transaction in transactions:
+        installments, _ = lower(store, loan, installments, transaction)
+    return installments
 
 
 def lower(

@@ -107,8 +107,9 @@ def undo_charge_waiver(store: Store, target: Target, body: Body) -> Answer:
     if transaction.kind is not TransactionType.CHARGE_WAIVER or transaction.reversed_on is not None:
         code = "error.msg.loan.transaction.undo.waive.charge.invalid.transaction"
         raise errors.domain_rule(code, "Only a waiver of a charge that stands can be taken back.")
-    if loan.status is LoanStatus.WRITTEN_OFF:
-        raise errors.refused_when_written_off()
+    if loan.status is not LoanStatus.ACTIVE:
+        code = "error.msg.loan.charge.associated.loan.inactive"
+        raise errors.domain_rule(code, "The loan associated with this charge is inactive.")
     loan_records.reverse_by_hand(store, transaction.id, settings.today(store), None)
     repayments.replay(store, loan, transaction.on)
     return result(

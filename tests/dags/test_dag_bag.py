@@ -42,6 +42,7 @@ FIXED = {
     "check_loan_master",
     "settle_loan",
     "write_off_loan",
+    "undo_settlement",
     "undo_write_off",
     "foreclose_loan",
     "advance_resolutions",

@@ -57,7 +57,7 @@ def status(client: FineractClient) -> int:
     return int(loan["status"]["id"])
 
 
-def test_a_settlement_from_the_form_to_its_end(
+def test_a_settlement_from_the_form_to_its_end_and_back(
     run_dag: RunDag, book: WarehouseConnection, fineract: FineractClient, answered: Answer
 ) -> None:
     answered("meera", "Approve")
@@ -79,6 +79,17 @@ def test_a_settlement_from_the_form_to_its_end(
     assert row == {"requested_by": "dag_test", "decided_by": "meera", "state": "used"}
     assert run_dag("advance_resolutions").state == "success"
     assert run_dag("post_repayments").state == "success"  # and the proof holds
+
+    ref = one(book, "select settlement_ref from core.core_settlement")["settlement_ref"]
+    undo = {"settlement_ref": ref, "reason": "the letter was forged"}
+    run = run_dag("undo_settlement", **undo, marked_as_success="approve|record_decision")
+    assert (run.tasks["undo"], settlement(book), status(fineract)) == ("failed", "done", 600)
+    assert run_dag("undo_settlement", **undo).state == "success"
+    assert (settlement(book), status(fineract)) == ("undone", 300)
+    assert run_dag("post_repayments").state == "success"  # its money is an ordinary repayment again
+    corrected = processed(book, f"{key}-r1")
+    assert corrected is not None
+    assert corrected["outcome"] == "posted"
 
 
 def test_the_requester_s_own_answer_and_a_rejection_and_no_answer_settle_nothing(

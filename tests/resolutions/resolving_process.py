@@ -1,4 +1,4 @@
-"""Advances one settlement in a process of its own that is told where to die. Bugs can be planted."""
+"""Advances one settlement, or takes it back, in a process of its own that is told where to die. Bugs can be planted."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from turno_lms.fineract import loan_commands
 from turno_lms.fineract.client import Timeouts
 from turno_lms.orchestration.desk import LedgerDesk
 from turno_lms.posting.worker import Poster
-from turno_lms.resolutions import settlements, steps
+from turno_lms.resolutions import settlements, steps, undoing
 from turno_lms.resolutions.steps import Patience, Walk
 from turno_lms.warehouse.connection import connect
 
@@ -92,9 +92,15 @@ BUGS = {
 
 
 def resolve(
-    warehouse: str, fineract: str, ref: str, today: date, die_at_moment: str | None, bug: str | None
+    warehouse: str,
+    fineract: str,
+    ref: str,
+    today: date,
+    die_at_moment: str | None,
+    bug: str | None,
+    take_back: bool,
 ) -> None:
-    """Advance one settlement as far as it goes, unless death comes first."""
+    """Advance one settlement as far as it goes, or take it back, unless death comes first."""
     if bug:
         BUGS[bug]()
     if die_at_moment:
@@ -108,4 +114,8 @@ def resolve(
     )
     with connect(warehouse, autocommit=True) as conn:
         desk = LedgerDesk(conn, client, RUN, lambda loan_id: poster.post([loan_id]))
-        settlements.advance(Walk(conn, client, RUN, desk, Patience(settling=0, most_tries=5)), ref, today)
+        walk = Walk(conn, client, RUN, desk, Patience(settling=0, most_tries=5))
+        if take_back:
+            undoing.undo(walk, ref)
+        else:
+            settlements.advance(walk, ref, today)

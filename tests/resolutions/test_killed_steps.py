@@ -5,16 +5,17 @@ And the proof that the test notices what it is there to notice: a planted bug fo
 
 import multiprocessing
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 
 import pytest
 import requests
 
-from tests.resolutions.conftest import LOAN, TODAY, Told, accepted, pay, standing, told
+from tests.resolutions.conftest import ASHA, LOAN, MEERA, TODAY, Told, accepted, pay, standing, told
 from tests.resolutions.resolving_process import resolve
 from turno_lms.fineract.client import FineractClient
 from turno_lms.posting.proof import prove
-from turno_lms.resolutions import books
+from turno_lms.resolutions import books, undoing
 from turno_lms.resolutions.books import SETTLEMENTS
 from turno_lms.resolutions.steps import Walk
 from turno_lms.warehouse.connection import Role, WarehouseConnection
@@ -44,6 +45,13 @@ BACKWARDS = [
     "after:undo_waive_charge",
     "recorded:waive_charge undone",
 ]
+TAKEN_BACK = [
+    "recorded:goodwill_credit undoing",
+    "before:undo_goodwillCredit",
+    "after:undo_goodwillCredit",
+    "recorded:goodwill_credit undone",
+    *BACKWARDS,
+]
 Advance = Callable[..., "int | None"]
 
 
@@ -55,9 +63,11 @@ def advance(
 
     forked = multiprocessing.get_context("fork")  # the imports of a new interpreter would be most of the time
 
-    def run(ref: str, *, die_at: str | None = None, bug: str | None = None) -> int | None:
+    def run(
+        ref: str, *, die_at: str | None = None, bug: str | None = None, take_back: bool = False
+    ) -> int | None:
         ledger.execute("update core.core_loan_lease set expires_at = now()")
-        arguments = (warehouse_role_url(Role.POSTER), fineract_url, ref, TODAY, die_at, bug)
+        arguments = (warehouse_role_url(Role.POSTER), fineract_url, ref, TODAY, die_at, bug, take_back)
         process = forked.Process(target=resolve, args=arguments)
         process.start()
         process.join(120)
@@ -100,6 +110,32 @@ def test_a_compensation_killed_at_every_step_in_turn_takes_everything_back_once(
     assert standing(fineract) == []
     walk.desk.post(LOAN)
     assert [kind for kind, _ in standing(fineract)] == [2]
+    assert prove(walk.conn, fineract, [LOAN], walk.run).differences == []
+
+
+def test_a_done_settlement_whose_taking_back_is_killed_at_every_step_in_turn_is_undone_once(
+    walk: Walk, ledger: WarehouseConnection, fineract: FineractClient, advance: Advance
+) -> None:
+    """Killed by whoever takes it back and by the runs that go on, in turn; then its money is an ordinary repayment."""
+    ref = accepted(walk)
+    key = pay(ledger, "96000.00", date(2026, 6, 9))
+    assert advance(ref) == 0
+    assert (state_of(walk, ref), told(fineract)) == ("done", SETTLED)
+    asked = undoing.request(walk.conn, walk.client, ref, "the cheque was another's", ASHA)
+    undoing.decide(walk.conn, ref, asked["undo_approval_id"], MEERA, approved=True)
+    deaths = [
+        advance(ref, die_at=moment, take_back=number % 2 == 0) for number, moment in enumerate(TAKEN_BACK)
+    ]
+    assert deaths == [KILLED] * len(TAKEN_BACK)
+    assert state_of(walk, ref) == "undoing"
+    assert advance(ref) == 0
+    assert state_of(walk, ref) == "undone"
+    assert (told(fineract), standing(fineract)) == (UNTOUCHED, [])
+    walk.desk.post(LOAN)
+    assert standing(fineract) == [(2, Decimal(96000))]
+    corrected = fineract.find_transaction(LOAN, f"{key}-r1")
+    assert corrected is not None
+    assert corrected["date"] == [2026, 6, 9]
     assert prove(walk.conn, fineract, [LOAN], walk.run).differences == []
 
 

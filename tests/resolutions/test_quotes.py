@@ -1,4 +1,4 @@
-"""Quotes: which pay-off figure a product demands, how late a loan is, and what stands in the way."""
+"""Quotes: how late a loan is, and what stands in the way. Which figure a product demands: test_prepayment."""
 
 from datetime import date
 from decimal import Decimal
@@ -7,36 +7,11 @@ from typing import Any
 import pytest
 
 from tests.posting.payments import processed
-from tests.resolutions.conftest import ASHA, LOAN, TODAY, pay
-from turno_lms.fineract.client import FineractClient
+from tests.resolutions.conftest import LOAN, TODAY, pay
 from turno_lms.posting.reversals import request_reversal
-from turno_lms.resolutions import foreclosures
 from turno_lms.resolutions.quotes import ResolutionError, check_guards, days_past_due, quote_loan
 from turno_lms.resolutions.steps import Walk
 from turno_lms.warehouse.connection import WarehouseConnection
-
-
-@pytest.fixture
-def recalculates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loans as a product with interest recalculation shows them; the stand-in has no such product."""
-    find = FineractClient.find_loan
-
-    def found(client: FineractClient, external_id: str, associations: tuple[str, ...] = ()) -> Any:
-        loan = find(client, external_id, associations)
-        return loan and {**loan, "isInterestRecalculationEnabled": True}
-
-    monkeypatch.setattr(FineractClient, "find_loan", found)
-
-
-@pytest.mark.usefixtures("recalculates")
-def test_a_product_that_recalculates_is_quoted_by_its_prepayment_figure_and_not_foreclosed(
-    walk: Walk,
-) -> None:
-    """Without real recalculation the prepayment figure is everything outstanding: 137,500."""
-    quote = quote_loan(walk.conn, walk.client, "gb", LOAN, TODAY)
-    assert (quote.payoff, quote.payoff_by) == (137500, "prepayLoan")
-    with pytest.raises(ResolutionError, match="collect the prepayment figure as an ordinary repayment"):
-        foreclosures.request(walk.conn, walk.client, "gb", LOAN, "letter", ASHA, TODAY)
 
 
 def test_charges_come_in_the_order_of_their_due_dates(walk: Walk) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import requests
 
+from local_stack.folder import ROOT
 from tests.posting.payments import block_payment, pending, processed
 from tests.resolutions.conftest import (
     ASHA,
@@ -24,6 +25,7 @@ from tests.resolutions.conftest import (
     told,
 )
 from turno_lms.approvals.approvals import ApprovalError
+from turno_lms.domain.money import canonical_amount
 from turno_lms.domain.resolutions import ResolutionFiguresError
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ApprovalState
@@ -97,6 +99,30 @@ def test_a_settlement_is_executed_in_order_verified_and_recorded(
     assert {state for _, state in steps(walk.conn, ref)} == {"done"}
     assert prove(walk.conn, fineract, [LOAN], ROBOT).differences == []
     assert settlements.advance(walk, ref, TODAY) == row  # run twice: nothing
+
+
+def test_the_page_that_works_a_settlement_by_hand_says_what_fineract_shows(
+    walk: Walk, ledger: WarehouseConnection, fineract: FineractClient
+) -> None:
+    ref = accepted(walk)
+    pay(ledger, "96000.00")
+    assert settlements.advance(walk, ref, TODAY)["state"] == "done"
+    page = (ROOT / "docs" / "a-settlement-worked-by-hand.md").read_text(encoding="utf-8")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines()]
+    steps_told = [row for row in cells if len(row) == 8 and row[0].isdecimal()]
+    portions = ("principalPortion", "interestPortion", "feeChargesPortion", "penaltyChargesPortion")
+    shown = [
+        (each["type"]["value"], *(canonical_amount(Decimal(each[name])) for name in ("amount", *portions)))
+        for each in sorted(fineract.loan_transactions(LOAN), key=lambda each: each["id"])
+        if each["type"]["id"] != 1
+    ]
+    assert [tuple(row[2:]) for row in steps_told] == shown
+    loan = fineract.find_loan(LOAN)
+    assert loan is not None
+    told_of_loan = {row[2]: (row[1], row[3]) for row in cells if len(row) == 4 and row[2].startswith("total")}
+    for name, figures in told_of_loan.items():
+        assert set(figures) == {canonical_amount(Decimal(loan["summary"][name]))}, name
+    assert len(told_of_loan) == 4
 
 
 def test_the_record_names_every_step_person_figure_and_fineract_id(
@@ -530,16 +556,32 @@ def test_what_is_stuck_can_be_taken_back(
 
 
 def test_a_payment_that_is_refunded_meanwhile_takes_the_settlement_back(
-    walk: Walk, ledger: WarehouseConnection, fineract: FineractClient, standin: str
+    walk: Walk, ledger: WarehouseConnection, fineract: FineractClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The repayment never reached Fineract when the money went back: no rupee of it may be posted, then or later."""
     ref = accepted(walk)
     key = pay(ledger, "96000.00")
-    rule(standin, "repayment", "drop_before")
-    assert settlements.advance(walk, ref, TODAY)["state"] in {"executing", "done"}
-    if pending(ledger, key):
-        block_payment(ledger, key, "not_collected")
+    with monkeypatch.context() as busy:
+        busy.setattr(walk.desk, "_post_loan", lambda _: None)  # queued, and nobody has come to send it
         row = settlements.advance(walk, ref, TODAY)
-        assert row["state"] in {"compensating", "compensated"}
+    assert (row["state"], told(fineract).waived) == ("executing", 37500)
+    assert pending(ledger, key) is not None
+    assert fineract.find_transaction(LOAN, key) is None
+    block_payment(ledger, key, "not_collected")
+    row = settlements.advance(walk, ref, TODAY)
+    assert row["state"] == "compensated", row["last_error"]
+    assert f"payment {key} is not_collected" in row["last_error"]
+    assert (told(fineract), standing(fineract)) == (UNTOUCHED, [])
+    assert steps(walk.conn, ref) == [
+        ("waive_charge", "undone"), ("waive_charge", "undone"), ("waive_charge", "undone"),
+        ("waive_interest", "undone"), ("post_money", "refused"), ("goodwill_credit", "dropped"),
+    ]  # fmt: skip
+    walk.desk.post(LOAN)
+    ended = processed(ledger, key)
+    assert ended is not None
+    assert (ended["outcome"], ended["error_code"]) == ("withdrawn", "not_collected")
+    assert fineract.find_transaction(LOAN, key) is None
+    assert prove(walk.conn, fineract, [LOAN], ROBOT).differences == []
 
 
 def test_a_loan_that_somebody_else_writes_to_is_waited_for(

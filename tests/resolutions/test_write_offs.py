@@ -15,7 +15,7 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.fineract.client import FineractClient
 from turno_lms.lenders.registry import mappings_directory
 from turno_lms.posting.proof import prove
-from turno_lms.resolutions import books, write_offs
+from turno_lms.resolutions import books, undoing, write_offs
 from turno_lms.resolutions.books import WRITE_OFFS
 from turno_lms.resolutions.forms import read_write_offs
 from turno_lms.resolutions.quotes import ResolutionError
@@ -207,9 +207,9 @@ def test_a_write_off_that_is_refused_takes_the_charge_off_back(
 
 def undone(walk: Walk, ref: str) -> Row:
     run = RunContext("undo_write_off", "run 7", "ask", actor="asha")
-    write_offs.request_undo(walk.conn, ref, "the vehicle was found", run)
-    write_offs.decide_undo(walk.conn, ref, MEERA, approved=True)
-    row = write_offs.undo(walk, ref)
+    asked = undoing.request(walk.conn, walk.client, ref, "the vehicle was found", run)
+    undoing.decide(walk.conn, ref, asked["undo_approval_id"], MEERA, approved=True)
+    row = undoing.undo(walk, ref)
     assert row["state"] == "undone", row["last_error"]
     return row
 
@@ -219,8 +219,8 @@ def test_a_write_off_is_taken_back_with_an_approval_of_its_own(
 ) -> None:
     ref = done(walk)["write_off_ref"]
     with pytest.raises(ApprovalError):
-        write_offs.request_undo(walk.conn, ref, "found", ASHA)
-        write_offs.undo(walk, ref)
+        undoing.request(walk.conn, walk.client, ref, "found", ASHA)
+        undoing.undo(walk, ref)
     assert told(fineract).status == 601
     undone(walk, ref)
     assert told(fineract).status == 300
@@ -231,7 +231,7 @@ def test_a_write_off_is_taken_back_with_an_approval_of_its_own(
     assert ended is not None
     assert ended["kind"] == "repayment"
     with pytest.raises(ResolutionError, match="is undone: only a write-off that is done"):
-        write_offs.request_undo(walk.conn, ref, "again", ASHA)
+        undoing.request(walk.conn, walk.client, ref, "again", ASHA)
 
 
 def test_what_has_come_before_the_loan_is_held_is_drained_first(

@@ -201,10 +201,15 @@ def band_for(bands: Sequence[Band], forgiven: Decimal, dues: Decimal) -> Band:
     )
 
 
-def check_tolerance(quoted: Decimal, now: Decimal, paid_since: Decimal, tolerance: Decimal) -> None:
-    """Raise FiguresChangedError if the dues now, and what was paid since, are not the quoted ones in the tolerance."""
+def check_tolerance(
+    quoted: Decimal, now: Decimal, paid_since: Decimal, tolerance: Decimal, *, less_is_fine: bool = False
+) -> None:
+    """Raise FiguresChangedError if the dues now, and what was paid since, are not the quoted ones in the tolerance.
+
+    `less_is_fine` for dues that were quoted for the last day on which they may be paid: before it less is owed.
+    """
     moved = now + paid_since - quoted
-    if abs(moved) > tolerance:
+    if moved > tolerance or (moved < -tolerance and not less_is_fine):
         raise FiguresChangedError(
             f"the dues were {canonical_amount(quoted)} when quoted and are {canonical_amount(now)} after "
             f"{canonical_amount(paid_since)} paid since: {canonical_amount(moved)} is beyond the tolerance of "

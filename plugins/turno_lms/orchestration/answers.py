@@ -1,8 +1,4 @@
-"""What people answer under Required Actions, as the DAGs that wait for a second person read it.
-
-The question is a HITLOperator with these two options, REJECT by default when the time is up. An ApprovalOperator would
-skip its followers when it is rejected, and so drop who rejected.
-"""
+"""What people answer under Required Actions, as the DAGs that wait for a second person (`second_person`) read it."""
 
 from dataclasses import dataclass
 from typing import Any

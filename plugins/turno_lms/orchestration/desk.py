@@ -40,8 +40,12 @@ class LedgerDesk:
             self._post_loan(loan_id)
 
     def take_back(self, posting_key: str, business_date: date, reason: str) -> None:
-        """Reverse a posted payment and have it posted anew, as an ordinary repayment of its own day."""
-        correction = reversals.Correction(business_date=business_date)
+        """Reverse a posted payment and have it posted anew, as an ordinary repayment of its own day.
+
+        Money that went back already (its reversal is prepared) is not posted anew.
+        """
+        went_back = reversals.is_prepared(self._conn, posting_key)
+        correction = None if went_back else reversals.Correction(business_date=business_date)
         try:
             reversals.request_reversal(self._conn, posting_key, reason, self._run.actor, correction)
         except reversals.ReversalError as under_way:  # asked for by an earlier run: carried out below

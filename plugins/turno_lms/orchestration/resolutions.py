@@ -101,10 +101,11 @@ def quote_settlement() -> dict[str, Any]:
         )  # fmt: skip
 
 
-def decide_settlement(ref: str, answer: Any) -> str:
+def decide_settlement(asked: dict[str, Any], answer: Any) -> str:
     """Store who answered the approval task of a settlement."""
     from turno_lms.resolutions import settlements
 
+    ref = asked["ref"]
     return _record(
         answer, lambda conn, decider, approved: settlements.decide(conn, ref, decider, approved=approved)
     )
@@ -142,13 +143,13 @@ def check_write_offs() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def decide_write_offs(request_key: str, answer: Any) -> str:
+def decide_write_offs(asked: dict[str, Any], answer: Any) -> str:
     """Store who answered the approval task of a request of write-offs."""
     from turno_lms.resolutions import write_offs
 
+    key = asked["request_key"]
     return _record(
-        answer,
-        lambda conn, decider, approved: write_offs.decide(conn, request_key, decider, approved=approved),
+        answer, lambda conn, decider, approved: write_offs.decide(conn, key, decider, approved=approved)
     )
 
 
@@ -166,36 +167,46 @@ def write_off(request_key: str) -> list[dict[str, Any]]:
     return shown
 
 
-def ask_to_undo_write_off() -> dict[str, Any]:
-    """Record the wish to take a write-off back, and return what the approver sees."""
-    from turno_lms.resolutions import write_offs
-
-    with _no_second_try(), connect(Role.POSTER) as conn:
-        row = write_offs.request_undo(
-            conn, text_param("write_off_ref") or "", text_param("reason") or "", current_run()
-        )
-    preview = (
-        f"Loan {row['lender']} {row['loan_id']}: the write-off of {canonical_amount(row['dues_total'])} rupees on "
-        f"{row['executed_on']} is taken back. Reason: {row['undo_reason']}"
-    )
-    return _shown(row, "write_off_ref", preview=preview)
+# ---------------------------------------------------------------- taking back what is done
 
 
-def decide_undo(ref: str, answer: Any) -> str:
+def ask_to_undo(ref_param: str) -> dict[str, Any]:
+    """Record the wish to take the form's settlement or write-off back, and return what the approver sees."""
+    from turno_lms.resolutions import undoing
+
+    run, ref = current_run(), text_param(ref_param) or ""
+    with _no_second_try(), connect(Role.POSTER) as conn, fineract_client(run) as client:
+        row = undoing.request(conn, client, ref, text_param("reason") or "", run)
+        shown = undoing.preview(conn, row, ref, run.actor)
+    return {
+        "ref": ref, "loan_id": row["loan_id"], "approval_id": row["undo_approval_id"], "requested_by": run.actor,
+        "preview": shown,
+    }  # fmt: skip
+
+
+def decide_undo(asked: dict[str, Any], answer: Any) -> str:
     """Store who answered the approval task of an undoing."""
-    from turno_lms.resolutions import write_offs
+    from turno_lms.resolutions import undoing
 
+    ref, approval_id = asked["ref"], asked["approval_id"]
     return _record(
-        answer, lambda conn, decider, approved: write_offs.decide_undo(conn, ref, decider, approved=approved)
+        answer,
+        lambda conn, decider, approved: undoing.decide(conn, ref, approval_id, decider, approved=approved),
     )
 
 
-def undo_write_off(ref: str) -> dict[str, Any]:
-    """Use the approval and take the write-off back."""
-    from turno_lms.resolutions import write_offs
+def undo(asked: dict[str, Any]) -> dict[str, Any]:
+    """Use the approval and take it back, as far as it goes at once."""
+    from turno_lms.resolutions import undoing
 
     with _no_second_try(), _walk(current_run()) as walk:
-        return _shown(write_offs.undo(walk, ref), "write_off_ref")
+        row = undoing.undo(walk, asked["ref"])
+    return {
+        "ref": asked["ref"],
+        "loan_id": row["loan_id"],
+        "state": row["state"],
+        "reason": row["last_error"],
+    }
 
 
 # ---------------------------------------------------------------- foreclosures

@@ -45,6 +45,7 @@ _POSTED = """
 select * from core.core_transaction_data_processed where posting_key = %s for update
 """
 _FIND = "select * from core.core_reversal where posting_key = %s for update"
+_STANDING = "select state from core.core_reversal where posting_key = %s"
 _REQUEST = """
 insert into core.core_reversal (posting_key, lender, loan_id, business_date, amount, reason, state, requested_by)
 values (%(posting_key)s, %(lender)s, %(loan_id)s, %(business_date)s, %(amount)s, %(reason)s, %(state)s, %(actor)s)
@@ -152,6 +153,12 @@ def next_correction(posting_key: str) -> str:
     found = _CORRECTION.search(posting_key)
     number = int(found.group(1)) + 1 if found else 1
     return f"{_CORRECTION.sub('', posting_key)}-r{number}"
+
+
+def is_prepared(conn: WarehouseConnection, posting_key: str) -> bool:
+    """Whether a later record says that a posted payment went back, and nobody has decided about it."""
+    row = conn.execute(_STANDING, (posting_key,)).fetchone()
+    return row is not None and row["state"] == ReversalState.PREPARED
 
 
 def drop_reversal(conn: WarehouseConnection, posting_key: str, reason: str, actor: str) -> None:

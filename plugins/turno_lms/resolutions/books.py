@@ -39,20 +39,24 @@ _ENDINGS = frozenset(
 
 @dataclass(frozen=True)
 class Book:
-    """One of the tables, by the name of its key, and the purpose of its approvals."""
+    """One of the tables, by the name of its key, and the purpose of its approvals.
+
+    `owed` is the column with the rupees that were outstanding before its first step, where one says so.
+    """
 
     table: str
     key: str
     purpose: str
+    owed: str | None
 
     def ref(self, row: Row) -> str:
         """A row's reference."""
         return str(row[self.key])
 
 
-SETTLEMENTS = Book("core_settlement", "settlement_ref", "settlement")
-WRITE_OFFS = Book("core_write_off", "write_off_ref", "write_off")
-FORECLOSURES = Book("core_foreclosure", "foreclosure_ref", "foreclosure")
+SETTLEMENTS = Book("core_settlement", "settlement_ref", "settlement", "executed_dues")
+WRITE_OFFS = Book("core_write_off", "write_off_ref", "write_off", "dues_total")
+FORECLOSURES = Book("core_foreclosure", "foreclosure_ref", "foreclosure", None)
 _BY_PREFIX = {"stl": SETTLEMENTS, "wof": WRITE_OFFS, "fcl": FORECLOSURES}
 
 

@@ -13,9 +13,20 @@ from turno_lms.fineract.snapshots import loan_addresses, snapshot_loan
 from turno_lms.resolutions import books
 from turno_lms.resolutions.books import Book
 from turno_lms.resolutions.journal import note
-from turno_lms.resolutions.quotes import ResolutionError
-from turno_lms.resolutions.steps import StepsEnd, Walk, outstanding_of, run_steps, undo_steps
+from turno_lms.resolutions.quotes import ResolutionError, outstanding_of, still_owed
+from turno_lms.resolutions.steps import (
+    StepsEnd,
+    Walk,
+    run_steps,
+    transactions_since,
+    undo_steps,
+)
 from turno_lms.warehouse.connection import Row, WarehouseConnection
+
+_UNDOING = {
+    ResolutionState.COMPENSATING: ResolutionState.COMPENSATED,
+    ResolutionState.UNDOING: ResolutionState.UNDONE,
+}
 
 
 @dataclass(frozen=True)
@@ -30,10 +41,14 @@ def carry_on(walk: Walk, book: Book, ref: str, end_state: Callable[[Row], EndSta
     row = books.read(walk.conn, book, ref)
     if row["state"] == ResolutionState.EXECUTING:
         _run(walk, book, row, end_state)
-    if books.read(walk.conn, book, ref)["state"] == ResolutionState.COMPENSATING:
-        _undo(walk, book, ref, ResolutionState.COMPENSATED)
-    if books.read(walk.conn, book, ref)["state"] == ResolutionState.UNDOING:
-        _undo(walk, book, ref, ResolutionState.UNDONE)
+    take_back(walk, book, ref)
+
+
+def take_back(walk: Walk, book: Book, ref: str) -> None:
+    """Go on with what is being undone, as far as it goes: after a failure, or after the end."""
+    state = books.read(walk.conn, book, ref)["state"]
+    if state in _UNDOING:
+        _undo(walk, book, ref, _UNDOING[state])
 
 
 def _run(walk: Walk, book: Book, row: Row, end_state: Callable[[Row], EndState]) -> None:
@@ -85,17 +100,32 @@ def _undo(walk: Walk, book: Book, ref: str, end: ResolutionState) -> None:
     progress = undo_steps(walk, ref, row["last_error"] or f"{book.purpose} {ref} is taken back")
     if progress.end is not StepsEnd.DONE:
         note(walk.conn, ref, row["loan_id"], "undoing waits", walk.run, reason=progress.reason)
+        if progress.end is StepsEnd.REFUSED:
+            books.ask_a_person(walk.conn, book, row, f"it cannot be taken back: {progress.reason}", walk.run)
         return
     address = loan_addresses(walk.conn, [row["loan_id"]])[row["loan_id"]]
-    loan = walk.client.find_loan(address.external_id)
+    loan = walk.client.find_loan(address.external_id) or {}
+    listed = walk.client.loan_transactions(address.external_id)
+    owes = still_owed(walk.client, loan, row["executed_on"])
     with walk.conn.transaction():
+        row = books.read(walk.conn, book, ref, lock=True)
+        if row["state"] not in _UNDOING:
+            return
         if loan:
             snapshot_loan(walk.conn, loan, walk.run)
-        row = books.read(walk.conn, book, ref, lock=True)
-        if row["state"] not in {ResolutionState.COMPENSATING, ResolutionState.UNDOING}:
+        status, outstanding = int(loan.get("status", {}).get("id") or 0), outstanding_of(loan)
+        shown = {"fineract_status": status, "fineract_outstanding": outstanding}
+        row = books.move(walk.conn, book, row, end, walk.run, last_error=row["last_error"], **shown)
+        others = transactions_since(walk.conn, listed, ref, row["executed_on"])
+        owed = row[book.owed] if book.owed and not others else owes
+        if owes == owed:
+            books.answered(walk.conn, ref, walk.run, f"{end}: everything was taken back")
             return
-        books.move(walk.conn, book, row, end, walk.run, last_error=row["last_error"])
-        books.answered(walk.conn, ref, walk.run, f"{end}: everything was taken back")
+        reason = (
+            f"everything was taken back, but Fineract shows status {status} with "
+            f"{canonical_amount(owes)} rupees outstanding; {canonical_amount(owed)} were owed before"
+        )
+        books.ask_a_person(walk.conn, book, row, reason, walk.run)
 
 
 def _move(walk: Walk, book: Book, ref: str, new: ResolutionState, reason: str) -> None:

@@ -17,6 +17,8 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 ACTIVE, CLOSED, WRITTEN_OFF, OVERPAID = 300, 600, 601, 700
 """Fineract's loan statuses."""
+PREPAYMENT = "prepayLoan"
+"""Fineract's template of the figure that ends a loan with interest recalculation."""
 _PER_INSTALLMENT = 8
 """Fineract's charge time type of installment fees: waiving one waives a single installment."""
 _LENDER = "select lender, product_id from core.core_lender where lender = %s"
@@ -31,6 +33,9 @@ class ResolutionError(ValueError):
 class Quote:
     """A loan as Fineract shows it now. `payoff` (rupees) is what would end it today as its product has it:
     a foreclosure, or with interest recalculation the prepayment figure; None where Fineract quotes none.
+
+    `to_settle` is what a settlement starts from: the dues, future interest included, because that is what the books
+    forgive; with interest recalculation the prepayment figure of the day asked about, because no more is ever owed.
     """
 
     lender: str
@@ -38,16 +43,30 @@ class Quote:
     external_id: str
     status: int
     dues: Dues
+    to_settle: Dues
     charges: tuple[Charge, ...]
     days_past_due: int
     payoff: Decimal | None
     payoff_by: str | None
 
 
-def quote_loan(
-    conn: WarehouseConnection, client: FineractClient, lender: str, loan_id: str, today: date
+def recalculates(loan: Json) -> bool:
+    """Whether the loan's product recalculates interest: foreclosure is refused, prepayment is its way out."""
+    return bool(loan.get("isInterestRecalculationEnabled"))
+
+
+def quote_loan(  # noqa: PLR0917  # which loan, and of which days
+    conn: WarehouseConnection,
+    client: FineractClient,
+    lender: str,
+    loan_id: str,
+    today: date,
+    paid_by: date | None = None,
 ) -> Quote:
-    """Ask Fineract for an active loan's dues. Raises ResolutionError for another lender's loan or one not active."""
+    """Ask Fineract for an active loan's dues; what is to settle is quoted for the day `paid_by`, or today.
+
+    Raises ResolutionError for another lender's loan or one not active.
+    """
     lender, loan_id = canonical_lender(lender), canonical_loan_id(loan_id)
     known = conn.execute(_LENDER, (lender,)).fetchone()
     if known is None:
@@ -65,8 +84,10 @@ def quote_loan(
         shown = loan["status"].get("value") or status
         raise ResolutionError(f"loan {loan_id} is {shown}: only an active loan can be settled or written off")
     payoff, payoff_by = _pay_off(client, loan, external_id, today)
+    dues = dues_of(loan)
+    to_settle = _prepayment(client, external_id, paid_by or today) if recalculates(loan) else dues
     return Quote(
-        lender, loan_id, external_id, status, dues_of(loan), tuple(_charges(loan)), days_past_due(loan, today),
+        lender, loan_id, external_id, status, dues, to_settle, tuple(_charges(loan)), days_past_due(loan, today),
         payoff, payoff_by,
     )  # fmt: skip
 
@@ -79,6 +100,29 @@ def dues_of(loan: Json) -> Dues:
         return locale_amount(summary.get(f"{name}Outstanding") or 0) or Decimal(0)
 
     return Dues(owed("principal"), owed("interest"), owed("feeCharges"), owed("penaltyCharges"))
+
+
+def _prepayment(client: FineractClient, external_id: str, on: date) -> Dues:
+    """What ends a loan with interest recalculation on a day: principal, interest up to it, charges due by then."""
+    template = client.pay_off_quote(external_id, PREPAYMENT, on)
+
+    def owed(name: str) -> Decimal:
+        return locale_amount(template.get(f"{name}Portion") or 0) or Decimal(0)
+
+    return Dues(owed("principal"), owed("interest"), owed("feeCharges"), owed("penaltyCharges"))
+
+
+def still_owed(client: FineractClient, loan: Json, on: date) -> Decimal:
+    """Rupees that end a loan on a day: everything outstanding, or the prepayment figure of its product."""
+    status = int(loan.get("status", {}).get("id") or 0)
+    if status == ACTIVE and recalculates(loan):
+        return _prepayment(client, loan["externalId"], on).total
+    return outstanding_of(loan)
+
+
+def outstanding_of(loan: Json) -> Decimal:
+    """Rupees outstanding on a loan as Fineract shows it; its summary may be missing after the end."""
+    return locale_amount(loan.get("summary", {}).get("totalOutstanding") or 0) or Decimal(0)
 
 
 def days_past_due(loan: Json, today: date) -> int:
@@ -111,7 +155,7 @@ def _pay_off(
     client: FineractClient, loan: Json, external_id: str, today: date
 ) -> tuple[Decimal | None, str | None]:
     """A product with interest recalculation refuses foreclosure; its way out is the prepayment figure."""
-    command = "prepayLoan" if loan.get("isInterestRecalculationEnabled") else "foreclosure"
+    command = PREPAYMENT if recalculates(loan) else "foreclosure"
     try:
         amount = locale_amount(client.pay_off_quote(external_id, command, today).get("amount"))
     except FineractRefusedError:  # an undisbursed tranche, for one: the settlement can do without the figure

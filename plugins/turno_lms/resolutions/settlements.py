@@ -38,6 +38,7 @@ from turno_lms.resolutions.journal import note
 from turno_lms.resolutions.policies import band_named, settlement_policy
 from turno_lms.resolutions.quotes import (
     CLOSED,
+    PREPAYMENT,
     WRITTEN_OFF,
     Quote,
     ResolutionError,
@@ -63,7 +64,7 @@ where settlement_ref = %s and number = %s and state <> %s
 """
 _OPEN = """
 select settlement_ref from core.core_settlement
-where state in ('requested', 'accepted', 'executing', 'compensating')
+where state in ('requested', 'accepted', 'executing', 'compensating', 'undoing')
 order by requested_at
 """
 
@@ -88,13 +89,15 @@ def request(
         longest = policy.longest_plan_days if form.promises else policy.pay_within_days
         check_promises(promises, form.amount, today, longest)
         check_guards(conn, form.loan_id, override_reason=form.override_reason)
-        quote = quote_loan(conn, client, form.lender, form.loan_id, today)
-        split = split_dues(quote.dues, quote.charges, form.amount, form.wish, policy.ending)
+        last_day = max(promise.due_on for promise in promises)
+        quote = quote_loan(conn, client, form.lender, form.loan_id, today, paid_by=last_day)
+        split = split_dues(quote.to_settle, quote.charges, form.amount, form.wish, policy.ending)
+        _check_ending(quote, split)
         if not split.forgiven:
             raise ResolutionError(
                 f"{canonical_amount(form.amount)} rupees are all that is owed: post them as an ordinary repayment"
             )
-        band = band_for(policy.approval_bands, split.forgiven, quote.dues.total)
+        band = band_for(policy.approval_bands, split.forgiven, split.dues.total)
         values = _values(form, quote, split, run)
         values |= {"band": band.name, "tolerance": Decimal(policy.tolerance_rupees)}
         books.insert(conn, BOOK, values)
@@ -108,8 +111,16 @@ def request(
         return books.ask(conn, BOOK, row, figures(conn, row), run)
 
 
+def _check_ending(quote: Quote, split: Split) -> None:
+    if quote.payoff_by == PREPAYMENT and split.ending is Ending.WRITE_OFF and split.remainder:
+        raise ResolutionError(
+            f"loan {quote.loan_id} recalculates interest: what is written off of it would include interest that is not "
+            "owed yet, so that nobody could approve its rupees. Let all that is not waived be paid"
+        )
+
+
 def _values(form: SettlementForm, quote: Quote, split: Split, run: RunContext) -> dict[str, Any]:
-    dues = quote.dues
+    dues = split.dues
     return {
         "settlement_ref": new_reference("stl"), "lender": quote.lender, "loan_id": quote.loan_id,
         "state": ResolutionState.REQUESTED, "amount": form.amount, "dues_principal": dues.principal,
@@ -319,9 +330,12 @@ def _plan(conn: WarehouseConnection, walk: Walk, row: Row, quote: Quote) -> tupl
     posted = _posted(conn, row)
     taken = _enough(walk.desk.unposted(row["loan_id"]), row["amount"] - posted["since_acceptance"])
     paid = sum((payment.amount for payment in taken), NOTHING)
-    check_tolerance(row["dues_total"], quote.dues.total, posted["since_quote"], row["tolerance"])
+    dues, by_the_last_day = quote.to_settle, row["payoff_by"] == PREPAYMENT
+    check_tolerance(
+        row["dues_total"], dues.total, posted["since_quote"], row["tolerance"], less_is_fine=by_the_last_day
+    )
     wish = [Component(name) for name in row["waiver_wish"]]
-    split = split_dues(quote.dues, quote.charges, paid, wish, Ending(row["ending"]))
+    split = split_dues(dues, quote.charges, paid, wish, Ending(row["ending"]))
     approved = row["waived"] + row["remainder"]
     if split.forgiven > approved + row["tolerance"]:
         raise FiguresChangedError(

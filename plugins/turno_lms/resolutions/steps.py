@@ -21,14 +21,15 @@ from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import PostingOutcome, ReversalState, StepKind, StepState, advance
 from turno_lms.fineract import leases, loan_commands
 from turno_lms.fineract.answers import Answer
-from turno_lms.fineract.client import FineractClient
+from turno_lms.fineract.client import FineractClient, Json
 from turno_lms.fineract.errors import FineractConfigurationError, FineractError, error_of
 from turno_lms.fineract.leases import Lease
 from turno_lms.fineract.loan_commands import LoanCommand
 from turno_lms.fineract.outcomes import LOOKS, Verdict, after_looking, judge
-from turno_lms.fineract.repayments import Agreement, Finding, locale_amount
+from turno_lms.fineract.repayments import Agreement, Finding, iso_date, locale_amount
 from turno_lms.fineract.snapshots import loan_addresses
 from turno_lms.resolutions.journal import note
+from turno_lms.resolutions.quotes import outstanding_of, still_owed
 from turno_lms.resolutions.statements import STATEMENTS
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
@@ -40,6 +41,8 @@ where resolution_ref = %s and position = %s
 """
 _ENDED = frozenset({StepState.DONE, StepState.REFUSED, StepState.UNDONE, StepState.DROPPED})
 _UNDOABLE = frozenset({StepState.SENT, StepState.IN_DOUBT, StepState.DONE, StepState.UNDOING})
+_ACCRUALS = frozenset({10, 32})
+"""Fineract's transaction types of accruals and their activity."""
 _TAKES_ALL = frozenset({StepKind.GOODWILL_CREDIT, StepKind.CHARGE_OFF, StepKind.WRITE_OFF})
 """Kinds whose amount must be everything that is outstanding at that moment."""
 
@@ -146,6 +149,25 @@ def add_steps(
 def steps_of(conn: WarehouseConnection, ref: str) -> list[Row]:
     """The steps of a resolution in order."""
     return conn.execute(STATEMENTS["steps_of"], (ref,)).fetchall()
+
+
+def transactions_since(
+    conn: WarehouseConnection, listed: Sequence[Json], ref: str, executed_on: date
+) -> list[Json]:
+    """Of a loan's transactions in Fineract, those from the day of its execution on that stand and are not its own.
+
+    Accruals are none: they move no balance.
+    """
+    own = {step["external_id"] for step in steps_of(conn, ref)}
+    own |= {each["posting_key"] for each in conn.execute(STATEMENTS["money_of"], (ref,)).fetchall()}
+    return [
+        each
+        for each in listed
+        if each.get("externalId") not in own
+        and each["type"]["id"] not in _ACCRUALS
+        and not each.get("manuallyReversed")
+        and (iso_date(each.get("date")) or date.max) >= executed_on
+    ]
 
 
 # ---------------------------------------------------------------- forwards
@@ -257,18 +279,17 @@ def _obstacle(client: FineractClient, row: Row, command: LoanCommand) -> str | N
         quoted = client.pay_off_quote(command.loan_external_id, "foreclosure", command.on)
         there = locale_amount(quoted.get("amount"))
     elif kind in _TAKES_ALL:
-        there = outstanding_of(client.find_loan(command.loan_external_id) or {})
+        loan = client.find_loan(command.loan_external_id) or {}
+        credits = (
+            kind is StepKind.GOODWILL_CREDIT
+        )  # pays like a repayment, so that it ends what one would end
+        there = still_owed(client, loan, command.on) if credits else outstanding_of(loan)
     else:
         return None
     if there == planned:
         return None
     shown = "nothing readable" if there is None else f"{canonical_amount(there)} rupees"
     return f"Fineract has {shown} outstanding, planned were {canonical_amount(planned)}"
-
-
-def outstanding_of(loan: dict[str, Any]) -> Decimal:
-    """Rupees outstanding on a loan as Fineract shows it; its summary may be missing after the end."""
-    return locale_amount(loan.get("summary", {}).get("totalOutstanding") or 0) or Decimal(0)
 
 
 # ---------------------------------------------------------------- money
@@ -306,7 +327,8 @@ def _take_money_back(walk: Walk, row: Row, reason: str) -> Progress:
     for each in walk.conn.execute(STATEMENTS["money_of"], (row["resolution_ref"],)).fetchall():
         if each["outcome"] == PostingOutcome.POSTED or each["queue_state"]:
             state = each["reversal_state"] or each["queue_state"]
-            return _waiting(f"payment {each['posting_key']} is not taken back yet ({state})")
+            end = StepsEnd.REFUSED if state == ReversalState.REFUSED else StepsEnd.WAITING
+            return Progress(end, f"payment {each['posting_key']} is not taken back yet ({state})")
     _mark(walk, row, None, StepState.UNDONE)
     return DONE
 
@@ -351,12 +373,14 @@ def _try_undo(walk: Walk, row: Row, lease: Lease) -> Progress:
     if found is Finding.SAME:
         undoing = _undo_command(command, row)
         answer = loan_commands.send(walk.client, undoing, f"{row['external_id']}-u{uuid4().hex[:6]}")
-        if not answer.ok and judge(answer).verdict is Verdict.STOP_RUN:
+        verdict = None if answer.ok else judge(answer).verdict
+        if verdict is Verdict.STOP_RUN:
             raise error_of(f"undo {command.purpose}", answer)
         found = loan_commands.found(_look(walk.client, command), command)
         if found is not Finding.REVERSED:
-            reason = f"{answer.status or answer.delivery} {answer.code or ''} {answer.message}".strip()
-            return _waiting(f"step {row['position']} {row['kind']} is not undone: {reason}")
+            said = f"{answer.status or answer.delivery} {answer.code or ''} {answer.message}".strip()
+            end = StepsEnd.REFUSED if verdict is Verdict.FAILED else StepsEnd.WAITING
+            return Progress(end, f"step {row['position']} {row['kind']} is not undone: {said}")
     if found is not Finding.REVERSED:
         return _waiting(f"step {row['position']} {row['kind']} cannot be undone: read back as {found}")
     return _undone(walk, row, lease)

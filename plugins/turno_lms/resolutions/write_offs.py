@@ -1,4 +1,4 @@
-"""Write-offs: loans that nobody expects to be paid, one by one or in bulk, approved, and taken back with an approval.
+"""Write-offs: loans that nobody expects to be paid, one by one or in bulk, approved.
 
 Who is eligible says the lender's policy: days past due and rupees. Everything outstanding is written off; what comes in
 afterwards is posted by the ledger as a recovery.
@@ -35,7 +35,6 @@ from turno_lms.resolutions.quotes import (
 from turno_lms.resolutions.steps import PlannedStep, Walk, add_steps, new_reference
 from turno_lms.warehouse.connection import Row, WarehouseConnection
 
-UNDO_PURPOSE = "write_off_undo"
 _OF_REQUEST = "select * from core.core_write_off where request_key = %s order by loan_id"
 _OPEN = """
 select write_off_ref from core.core_write_off
@@ -297,55 +296,3 @@ def _steps(row: Row) -> list[PlannedStep]:
         return [written_off]
     charged_off = PlannedStep(StepKind.CHARGE_OFF, row["dues_total"], reason_id=row["charge_off_reason_id"])
     return [charged_off, written_off]
-
-
-# ---------------------------------------------------------------- taking it back
-
-
-def request_undo(conn: WarehouseConnection, ref: str, reason: str, run: RunContext) -> Row:
-    """Ask another person to approve that a write-off is taken back. Raises ResolutionError unless it is done."""
-    if not reason.strip():
-        raise ResolutionError("taking a write-off back needs its reason")
-    with conn.transaction():
-        row = books.read(conn, BOOK, ref, lock=True)
-        if row["state"] != ResolutionState.DONE:
-            raise ResolutionError(f"{ref} is {row['state']}: only a write-off that is done can be taken back")
-        row = books.change(conn, BOOK, row, {"undo_reason": reason.strip()})
-        approval = approvals.request(
-            conn, UNDO_PURPOSE, f"{ref} {run.label}", undo_figures(row), run, needed=True
-        )
-        note(conn, ref, row["loan_id"], "undo requested", run, reason=reason.strip())
-        return books.change(conn, BOOK, row, {"undo_approval_id": approval.approval_id})
-
-
-def undo_figures(row: Row) -> dict[str, Any]:
-    """What the approval of an undoing speaks of."""
-    return {
-        "write_off_ref": row["write_off_ref"], "loan_id": row["loan_id"],
-        "rupees": canonical_amount(row["dues_total"]), "undo_reason": row["undo_reason"],
-    }  # fmt: skip
-
-
-def decide_undo(conn: WarehouseConnection, ref: str, decider: RunContext, *, approved: bool) -> ApprovalState:
-    """Record what a person answered about taking it back; who asked may not."""
-    with conn.transaction():
-        row = books.read(conn, BOOK, ref, lock=True)
-        if approved:
-            bands = write_off_policy(row["lender"]).approval_bands
-            books.check_person(band_named(bands, row["band"]), decider.actor)
-        decision = approvals.decide(conn, row["undo_approval_id"], decider.actor, approved=approved)
-        note(conn, ref, row["loan_id"], f"undo {decision.state}", decider)
-        return decision.state
-
-
-def undo(walk: Walk, ref: str) -> Row:
-    """Use the approval and take the write-off back. Called again it goes on; recoveries stay what they are."""
-    with walk.conn.transaction():
-        row = books.read(walk.conn, BOOK, ref, lock=True)
-        if row["state"] == ResolutionState.DONE:
-            bands = write_off_policy(row["lender"]).approval_bands
-            band = band_named(bands, row["band"])
-            books.use_approval(walk.conn, row["undo_approval_id"], undo_figures(row), walk.run, band)
-            books.move(walk.conn, BOOK, row, ResolutionState.UNDOING, walk.run, last_error=row["undo_reason"])
-    execution.carry_on(walk, BOOK, ref, lambda _: EndState(WRITTEN_OFF))
-    return books.read(walk.conn, BOOK, ref)

@@ -1,5 +1,6 @@
--- What stands in the way of a resolution of one loan: repayments on their way to Fineract, reversals under way, open
--- questions about the loan, and another resolution.
+-- What stands in the way of a resolution of one loan: repayments on their way to Fineract, reversals under way (but a
+-- prepared one of its own money: taking it back is what carries that out), open questions about the loan, and another
+-- resolution.
 select
     (
         select array_agg(pending.posting_key || ' (' || pending.state || ')' order by pending.business_date)
@@ -9,7 +10,12 @@ select
     (
         select array_agg(reversal.posting_key || ' (' || reversal.state || ')' order by reversal.requested_at)
         from core.core_reversal as reversal
-        where reversal.loan_id = %(loan)s and reversal.state in ('prepared', 'requested', 'in_flight')
+        left join core.core_resolution_money as taken
+            on reversal.posting_key = taken.posting_key and taken.resolution_ref = %(ref)s
+        where
+            reversal.loan_id = %(loan)s
+            and reversal.state in ('prepared', 'requested', 'in_flight')
+            and (reversal.state <> 'prepared' or taken.posting_key is null)
     ) as reversals,
     (
         select array_agg(distinct question.kind order by question.kind)

@@ -7,8 +7,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.dbt.project import DbtProject
-from turno_lms.console.sql_page import query_of
-from turno_lms.posting.cases import PARKED_KINDS
 
 if TYPE_CHECKING:
     from tests.console.conftest import SignIn
@@ -171,10 +169,3 @@ def test_what_people_did_is_told_with_the_run(sign_in: "SignIn") -> None:
     page = sign_in("viewer").get(f"{HOME}operator-actions/list?q=op-person").text
     assert "console trigger" in page
     assert run_id.replace("+", "%2B").replace(":", "%3A") in page or run_id in page
-
-
-def test_the_page_of_questions_knows_every_kind_that_posting_parks() -> None:
-    text = query_of("parked").as_string()
-    assert set(re.findall(r"'([a-z_]+)'", text.partition("question.kind in")[2])) == set(
-        map(str, PARKED_KINDS)
-    )

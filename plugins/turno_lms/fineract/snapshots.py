@@ -123,7 +123,7 @@ _OF_A_LOAN = ("transactions", "repaymentSchedule")
 def snapshot_details(
     conn: WarehouseConnection, client: FineractClient, run: RunContext, sweep_days: int = SWEEP_DAYS
 ) -> DetailReport:
-    """Fetch loans with transactions and instalments: those whose row in the list has changed since their last fetch first.
+    """Fetch loans with transactions and instalments: first those whose row in the list has changed since the last time.
 
     Then those that were not looked at for longest, a share of all. Committed some at a time: a killed run goes on where
     it was. `conn` must be in autocommit.

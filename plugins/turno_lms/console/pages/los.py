@@ -2,22 +2,48 @@
 
 from typing import Any
 
+from psycopg import sql
 from starlette.requests import Request
 from starlette_admin import row_action
+from starlette_admin.filters.base import FilterApplyContext
 from typing_extensions import override
 
 from turno_lms.console.fields import document, moment, number, state, text
+from turno_lms.console.filters import Condition, Equals
 from turno_lms.console.forms import form
 from turno_lms.console.sql_page import SqlPage
 from turno_lms.los.decisions import Action
 
 _DECIDE = "decide_los_operation"
+_NOT_TAKEN_UP = "received"
+_FOUND = sql.SQL(
+    "select operation, submission_id from raw.raw_los_submission where reference = %s"
+    " union select operation, submission_id from core.core_los_processed where loan_id = %s"
+)
 _WHAT_HELPS = {"held": tuple(Action), "refused": (Action.RETRY, Action.DROP)}
 """The decisions that fit a state in which a submission waits for a person."""
 
 
 def _decide_form(_request: Request, row: Any) -> str:
     return form("decide_operation", row=row, actions=_WHAT_HELPS.get(row.state, ()))
+
+
+class StateIs(Equals):
+    """The state is the value: looked up where states are kept, so that their index serves."""
+
+    @override
+    def apply(self, ctx: FilterApplyContext) -> Condition:
+        """The condition; what nobody has taken up is `received`."""
+        if ctx.value == _NOT_TAKEN_UP:
+            return super().apply(ctx)
+        return _among(
+            sql.SQL("select operation, submission_id from core.core_los_processed where state = %s"),
+            [ctx.value],
+        )
+
+
+def _among(keys: sql.SQL, values: list[Any]) -> Condition:
+    return sql.SQL("(operation, submission_id) in ({})").format(keys), values
 
 
 class Submissions(SqlPage):
@@ -39,7 +65,7 @@ class Submissions(SqlPage):
         text("reference"),
         state("caller"),
         text("loan_id", "Loan"),
-        state("state"),
+        state("state", filters=[StateIs]),
         state("reason"),
         text("message", orderable=False),
         number("tries"),
@@ -56,6 +82,10 @@ class Submissions(SqlPage):
     fields_default_sort = (("received_at", True),)
     row_actions = ("view", "decide")
     starts = {"decide": _DECIDE}
+
+    @override
+    def _search(self, typed: str) -> Condition:
+        return _among(_FOUND, [typed, typed])
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:

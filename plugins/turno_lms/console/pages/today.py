@@ -69,7 +69,11 @@ async def _widget(request: Request) -> BaseWidget:
 
 
 def _risks() -> list[Row]:
-    query = sql.SQL("with payments_ready as ({}) ({})")
+    """What waits, first what only a person can end, most rupees first."""
+    query = sql.SQL(
+        "with payments_ready as ({}) select * from ({}) as risk"
+        " order by risk.needs_person desc, risk.rupees desc nulls last, risk.items desc"
+    )
     return read(query.format(query_of("payments-ready"), query_of("today")))
 
 

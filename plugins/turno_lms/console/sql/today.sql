@@ -1,4 +1,4 @@
--- What holds money, and what else waits: one row a page, filter and lender; first what only a person can end.
+-- What holds money, and what else waits: one row a page, filter and lender.
 -- `payments_ready` is put before it (payments-ready.sql).
 with held as (
     select
@@ -149,4 +149,3 @@ from (
     union all
     select * from undelivered
 ) as risk
-order by risk.needs_person desc, risk.rupees desc nulls last, risk.items desc

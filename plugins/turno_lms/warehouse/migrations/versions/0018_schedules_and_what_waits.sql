@@ -4,6 +4,8 @@ create index core_recon_exception_open on core.core_recon_exception (kind, lende
 where state = 'open';
 create index raw_rejected_records_waiting on raw.raw_rejected_records (lender) include (amount_paise, created_at)
 where fate = 'open' and disposition = 'rejected';
+create index raw_los_submission_reference on raw.raw_los_submission (reference);
+create index core_los_processed_of_loan on core.core_los_processed (loan_id);
 
 alter table raw.raw_fineract_loan_detail add column schedule jsonb;
 comment on column raw.raw_fineract_loan_detail.schedule is

@@ -101,6 +101,7 @@ def _paths(project: DbtProject) -> dict[str, str]:
         "dead letters": "/dead-letters/list",
         "replays": "/replays/list",
         "LOS": "/los/list",
+        "LOS, rows refused": "/los-refused/list",
         "LOS, held": "/los/list?filter=state__is%3Dheld",
         "LOS of a loan": "/los/list?q=GB0000777",
         "one submission": f"/los/detail?pk={submission['submission_id']}",

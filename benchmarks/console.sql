@@ -365,6 +365,18 @@ cross join lateral (
         submission.operation = 'disburse_loan' and right(submission.payload ->> 'client_id', 2) = '50' as is_held
 ) as client;
 
+insert into raw.raw_los_refused_row (operation, caller, row_number, reference, reason, field, problem, refused_by_run)
+select
+    'create_client',
+    'los',
+    n,
+    'r' || n,
+    'bad_row',
+    'mobile_no',
+    'is no phone number',
+    'run_los_operations/benchmark'
+from generate_series(1, 2000) as n;
+
 -- ---------------------------------------------------------------- links: two a loan in the year, with their calls
 
 insert into core.core_payment_link (

@@ -19,6 +19,7 @@ from local_stack.gateways.payments import Gateway
 from local_stack.gateways.webhooks import Webhook, signed_headers
 from tests.end_to_end.browser import Visitor
 from tests.end_to_end.conftest import LogIn, Stack
+from turno_lms.domain.money import indian_rupees
 from turno_lms.warehouse.connection import connect
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.long, pytest.mark.timeout(2400)]
@@ -219,7 +220,7 @@ def test_a_link_is_shown_first_then_made_refreshed_and_cancelled(
     log_in: LogIn, ask: Callable[..., Any]
 ) -> None:
     loan = ask(
-        "select loan_id, total_overdue from core.core_loan_master where lender = 'axle' and total_overdue > 0"
+        "select loan_id from core.core_loan_master where lender = 'axle' and total_overdue > 0"
         " and loan_id not in (select loan_id from core.core_payment_link) order by loan_id limit 1"
     )
     newest = (
@@ -233,7 +234,7 @@ def test_a_link_is_shown_first_then_made_refreshed_and_cancelled(
     operator.screenshot("console-make-links")
     submit(page)
     assert ended(page, "done", "failed") == "done"
-    assert loan["loan_id"] in page.inner_text(".page-body")
+    preview = page.inner_text(".page-body")
     assert ask(newest, loan["loan_id"]) is None
     operator.screenshot("console-links-preview")
     shown = page.url
@@ -242,7 +243,7 @@ def test_a_link_is_shown_first_then_made_refreshed_and_cancelled(
     assert ended(page, "done", "failed") == "done"
     made = ask(newest, loan["loan_id"])
     assert made["state"] == "open"
-    assert made["amount"] >= loan["total_overdue"] > 0
+    assert re.search(rf"{loan['loan_id']}\s+{re.escape(indian_rupees(made['amount']))}  due ", preview)
 
     page = operator.open("payment-links/list")
     press_without_fields(page, "Ask the gateways now")
@@ -500,3 +501,23 @@ def test_a_foreclosure_is_quoted_and_given_up(log_in: LogIn, ask: Callable[..., 
     assert ended(page, "done", "failed") == "done"
     assert ask(asked, loan_id)["state"] == "stopped"
     assert operator.complaints == []
+
+
+def test_airflows_pages_of_a_dag_and_of_a_run_have_a_tab_of_the_console(log_in: LogIn) -> None:
+    operator = log_in("operator")
+    page = operator.page
+    page.goto("/dags/ingest__gb")
+    page.get_by_role("link", name="Turno LMS").click()
+    inside = page.frame_locator("iframe")
+    expect(inside.get_by_role("heading", name="Files")).to_be_visible()
+    expect(inside.locator("tbody tr.row-clickable").first).to_contain_text("gb")
+    operator.screenshot("airflow-dag-turno")
+    page.goto("/dags/post_repayments/runs")
+    page.locator("a[href*='/dags/post_repayments/runs/']").first.click()
+    page.get_by_role("link", name="Turno LMS").click()
+    expect(inside.get_by_role("heading", name="post_repayments")).to_be_visible()
+    operator.screenshot("airflow-run-turno")
+    inside.get_by_role("link", name="The run in Airflow").click()
+    page.wait_for_url(
+        re.compile(r"/dags/post_repayments/runs/[^/]+/?$")
+    )  # the window itself, not the frame in it

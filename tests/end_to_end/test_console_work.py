@@ -25,7 +25,7 @@ from turno_lms.warehouse.connection import connect
 pytestmark = [pytest.mark.end_to_end, pytest.mark.long, pytest.mark.timeout(2400)]
 
 HOSTILE = "<img src=x onerror=alert(1)>'\"; drop table core.core_loan_master; --"
-_SECONDS = 300
+_SECONDS = 900
 
 
 @pytest.fixture
@@ -39,10 +39,12 @@ def ask(stack: Stack) -> Callable[..., Any]:
     return first
 
 
-def press(page: Page, button: str) -> None:
-    """Open the form of a button."""
-    page.get_by_role("button", name=button).or_(page.locator(f"a:has-text('{button}'):visible")).first.click()
-    expect(page.locator("#modal-form :focus")).to_be_visible()  # it has opened, and stands in its first field
+def press(page: Page, button: str, *, has_fields: bool = True) -> None:
+    """Open the form of a button: over the list, on the row's page, or the icon in a row."""
+    text = page.get_by_role("button", name=button).or_(page.locator(f"a:has-text('{button}'):visible"))
+    text.or_(page.locator(f"a[aria-label='{button}']")).first.click()
+    # it has opened, and stands in its first field
+    expect(page.locator("#modal-form :focus" if has_fields else "#modal-form form")).to_be_visible()
 
 
 def submit(page: Page) -> None:
@@ -246,7 +248,7 @@ def test_a_link_is_shown_first_then_made_refreshed_and_cancelled(
     assert re.search(rf"{loan['loan_id']}\s+{re.escape(indian_rupees(made['amount']))}  due ", preview)
 
     page = operator.open("payment-links/list")
-    press_without_fields(page, "Ask the gateways now")
+    press(page, "Ask the gateways now", has_fields=False)
     submit(page)
     assert ended(page, "done", "failed") == "done"
     polled = "select polled_at is not null as asked, state from core.core_payment_link where loan_id = %s"
@@ -263,12 +265,6 @@ def test_a_link_is_shown_first_then_made_refreshed_and_cancelled(
     assert ended(page, "done", "failed") == "done"
     assert ask(newest, loan["loan_id"])["state"] == "cancelled"
     assert operator.complaints == []
-
-
-def press_without_fields(page: Page, button: str) -> None:
-    """Open a form that only says what it does."""
-    page.get_by_role("button", name=button).or_(page.locator(f"a:has-text('{button}'):visible")).first.click()
-    expect(page.locator("#modal-form form")).to_be_visible()
 
 
 def test_los_rows_are_handed_in_and_each_has_its_result(log_in: LogIn, ask: Callable[..., Any]) -> None:
@@ -289,13 +285,11 @@ def test_los_rows_are_handed_in_and_each_has_its_result(log_in: LogIn, ask: Call
     assert ended(page, "done", "failed") == "done"
     operator.screenshot("console-los-run")
 
-    state = "select state, result ->> 'client_id' as client from core.core_los_processed where reference = 'walk-1'"
-    done = ask(state)
-    assert done["state"] == "done", done
+    assert ask("select state from core.core_los_processed where reference = 'walk-1'") == {"state": "done"}
     operator.open("los/list?q=walk-1")
     assert page.locator("tbody tr.row-clickable").inner_text().count("done") == 1
     page.locator("tbody tr.row-clickable a").first.click()
-    expect(page.locator(".page-body")).to_contain_text("client_id")
+    expect(page.locator(".page-body")).to_contain_text("fineract_client_id")
     operator.screenshot("console-los-result")
 
     refused = ask("select field, problem from raw.raw_los_refused_row where reference = 'walk-2'")

@@ -79,10 +79,8 @@ class Submissions(SqlPage):
         moment("received_at", "Received"),
         text("submission_id", "Id", exclude_from_list=True),
         *(moment(name, exclude_from_list=True) for name in ("waiting_since", "ended_at")),
-        *(
-            text(name, exclude_from_list=True)
-            for name in ("decided_by", "decision_reason", "claimed_by_run", "ended_by_run")
-        ),
+        *(text(name, exclude_from_list=True) for name in ("decided_by", "decision_reason")),
+        *(run(name, exclude_from_list=True) for name in ("claimed_by_run", "ended_by_run")),
         document("result"),
     ]
     sortable_fields = ("received_at",)

@@ -9,7 +9,8 @@ money on a link that had ended, a link that the gateway does not let be cancelle
 
 The payment itself is posted by `build_warehouse` and `post_repayments`, whatever the link's row says.
 
-**Starts:** every 15 minutes. By hand with `every_link` to compare every open link with Fineract.
+**Starts:** every 15 minutes. By hand with `every_link` to ask the gateways about every open link at once, and
+compare each with Fineract.
 
 **Run again:** trigger it, or clear a failed task.
 
@@ -34,7 +35,7 @@ with DAG(
     max_active_runs=1,
     rerun_with_latest_version=True,
     default_args=default_args(),
-    params={"every_link": Param(False, type="boolean", title="Compare every open link with Fineract")},
+    params={"every_link": Param(False, type="boolean", title="Ask about every open link now")},
     tags=[Tag.GATEWAYS, Tag.OPERATOR_FORM],
 ):
 

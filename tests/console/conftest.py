@@ -55,6 +55,19 @@ insert into core.core_fineract_pending_transactions (
 )
 values (md5('payment3'), 'gb', 'GB000003', '2026-01-05', 5499.00, 1, 'file:nach_response', 'in_doubt', 8, 'timed out', 'r3');
 
+insert into core.core_loan_master (
+    fineract_loan_id, loan_id, lender, product_id, status_id, status, status_source, principal_outstanding,
+    interest_outstanding, fees_outstanding, penalties_outstanding, total_outstanding, posted_since, expected_outstanding,
+    balances_source, total_overdue, days_past_due, overpaid, total_repaid, payments_received, amount_received,
+    payments_blocked, amount_blocked, payments_waiting, waiting_keys, payments_posted, amount_posted, taken_at, _txid,
+    _read_horizon
+)
+select
+    row_number() over (order by loan_id), loan_id, lender, 1, 300, 'Active', 'reconcile_loans', 0, 0, 0, 0, 0, 0, 0,
+    'reconcile_loans', 0, 0, 0, 0, 1, amount, 0, 0, 1, array[posting_key], 0, 0, now(), 1, 1
+from core.core_transaction_data
+where posting_block is null;
+
 insert into core.core_payment_identity (
     native_reference, posting_key, source_key, occurrence, lender, loan_id, business_date, amount, stream, channel,
     matched_by, first_seen_at, is_posting_channel

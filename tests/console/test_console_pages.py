@@ -7,8 +7,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.dbt.project import DbtProject
-from turno_lms.console.sql_page import query_of
-from turno_lms.posting.cases import PARKED_KINDS
 
 if TYPE_CHECKING:
     from tests.console.conftest import SignIn
@@ -173,8 +171,56 @@ def test_what_people_did_is_told_with_the_run(sign_in: "SignIn") -> None:
     assert run_id.replace("+", "%2B").replace(":", "%3A") in page or run_id in page
 
 
-def test_the_page_of_questions_knows_every_kind_that_posting_parks() -> None:
-    text = query_of("parked").as_string()
-    assert set(re.findall(r"'([a-z_]+)'", text.partition("question.kind in")[2])) == set(
-        map(str, PARKED_KINDS)
+_INSTALMENTS = """
+with detail as (
+    insert into raw.raw_fineract_loan_detail (
+        fineract_loan_id, external_id, status_id, summary, transactions, schedule, payload_md5, taken_by_run
     )
+    select
+        fineract_loan_id, loan_id, 300, '{}', '[]',
+        jsonb_build_array(
+            told.instalment || jsonb_build_object('number', 1, 'due_on', '2025-01-05', 'paid', 3400, 'outstanding', 0,
+                'met_on', '2025-01-09'),
+            told.instalment || jsonb_build_object('number', 2, 'due_on', told.today - 3, 'paid', 1000, 'outstanding', 2400),
+            told.instalment || jsonb_build_object('number', 3, 'due_on', told.today + 27, 'paid', 0, 'outstanding', 3400)
+        ),
+        '', 'reconcile_loans/1'
+    from core.core_loan_master
+    cross join (
+        select
+            '{"principal": 2500, "interest": 900, "fees": 0, "forgiven": 0}'::jsonb as instalment,
+            (now() at time zone 'Asia/Kolkata')::date as today
+    ) as told
+    where loan_id = 'GB000005'
+    returning fineract_loan_id
+)
+insert into core.core_loan_look (fineract_loan_id, snapshot_id, looked_at, looked_by_run)
+select fineract_loan_id, 1, timestamptz '2026-01-06 05:00+05:30', 'reconcile_loans/1' from detail;
+insert into core.core_transaction_data_processed (
+    posting_key, outcome, lender, loan_id, business_date, amount, attempts, processed_by_run
+)
+values (md5('payment5'), 'posted', 'gb', 'GB000005', '2026-01-05', 5499.00, 1, 'post_repayments/1')
+"""
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_loans_instalments_say_what_is_paid_what_is_late_and_as_of_when(
+    sign_in: "SignIn", project: DbtProject
+) -> None:
+    viewer = sign_in("viewer")
+    untold = viewer.get(f"{HOME}loans/detail?pk=GB000005").text
+    assert "Its instalments have not been read from Fineract yet" in untold
+    project.conn.execute(_INSTALMENTS)
+    text = viewer.get(f"{HOME}loans/detail?pk=GB000005").text
+    schedule = text[text.index('id="schedule"') :]
+    assert "as Fineract told it at 06 Jan 2026, 05:00:00 IST" in schedule
+    assert "1 repayment of ₹ 5,499.00 posted since then is not in these figures yet" in schedule
+    assert schedule.index("paid late") < schedule.index("late by 3 days") < schedule.index("not due yet")
+    assert "5,800.00" in schedule[schedule.index("Together") :]  # 0 + 2,400 + 3,400 outstanding
+
+
+def test_payments_that_the_next_run_queues_are_found_by_their_filter(sign_in: "SignIn") -> None:
+    """Of 120 payments 2 are held and 1 is in the queue already."""
+    text = sign_in("viewer").get(f"{HOME}payments/list?filter=posting__ready").text
+    assert re.search(r"117\b", text)
+    assert "GB000003" not in text

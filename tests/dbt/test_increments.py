@@ -15,6 +15,7 @@ from itertools import cycle
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from tests.dbt.landing import (
     AXLE,
@@ -31,6 +32,7 @@ from tests.dbt.landing import (
     put_webhook,
 )
 from tests.dbt.project import MODELS, DbtProject
+from turno_lms.console.sql_page import query_of
 from turno_lms.identity import decisions
 from turno_lms.identity.evidence import check_money_path
 from turno_lms.warehouse.changes import record_changes
@@ -47,6 +49,16 @@ POSTED_BY_FILE = replace(
     ),
 )
 AFTER_RECON = replace(GB, channels=tuple(replace(each, policy="after_recon") for each in GB.channels))
+_EVERY_WAITING = """
+select posting_key
+from core.core_transaction_data
+where
+    posting_block is null
+    and loan_id in (select loan_id from core.core_loan_master)
+    and posting_key not in (select posting_key from core.core_transaction_data_processed)
+    and posting_key not in (select posting_key from core.core_fineract_pending_transactions)
+order by posting_key
+"""
 Happening = Callable[[DbtProject], object]
 
 
@@ -248,6 +260,13 @@ def late_commits(project: DbtProject, happenings: list[Happening]) -> Iterator[N
         yield
 
 
+def waiting(project: DbtProject) -> tuple[list[str], list[str]]:
+    """The payments of known loans that wait to be queued: as the console counts them, and as a look at every payment does."""
+    counted = sql.SQL("select posting_key from ({}) as ready order by 1").format(query_of("payments-ready"))
+    told, found = (project.conn.execute(query).fetchall() for query in (counted, _EVERY_WAITING))
+    return [row["posting_key"] for row in told], [row["posting_key"] for row in found]
+
+
 def happen(project: DbtProject, chance: random.Random) -> None:
     """Everything once, in random order, with the steps of builds in between."""
     landings = chance.sample(LANDINGS, len(LANDINGS))
@@ -277,6 +296,12 @@ def test_increments_in_any_order_equal_a_full_refresh(project: DbtProject, seed:
     happen(project, random.Random(seed))  # noqa: S311  # a shuffle, not a secret
     project.build_warehouse()
     check_money_path(project.session(Role.RECONCILER))
+    counted, found = waiting(project)
+    assert counted == found
+    post_something(project)  # after the build, and at once no more among those that wait
+    counted, found = waiting(project)
+    assert counted == found
+    project.build_warehouse()
     incremental, identities = everything(project), project.rows("core.core_payment_identity")
     assert len(incremental["core.core_transaction_data"]) >= 3
     report = project.build_warehouse("--full-refresh")

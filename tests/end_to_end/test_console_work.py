@@ -3,21 +3,29 @@
 What one person asked for and another one decided is looked up in the warehouse. TURNO_SCREENSHOTS keeps the pictures.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
+from local_stack.gateways.payments import Gateway
+from local_stack.gateways.webhooks import Webhook, signed_headers
+from tests.end_to_end.browser import Visitor
 from tests.end_to_end.conftest import LogIn, Stack
+from turno_lms.domain.money import indian_rupees
 from turno_lms.warehouse.connection import connect
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.long, pytest.mark.timeout(2400)]
 
 HOSTILE = "<img src=x onerror=alert(1)>'\"; drop table core.core_loan_master; --"
-_SECONDS = 300
+_SECONDS = 900
 
 
 @pytest.fixture
@@ -31,10 +39,12 @@ def ask(stack: Stack) -> Callable[..., Any]:
     return first
 
 
-def press(page: Page, button: str) -> None:
-    """Open the form of a button."""
-    page.get_by_role("button", name=button).or_(page.locator(f"a:has-text('{button}'):visible")).first.click()
-    expect(page.locator("#modal-form :focus")).to_be_visible()  # it has opened, and stands in its first field
+def press(page: Page, button: str, *, has_fields: bool = True) -> None:
+    """Open the form of a button: over the list, on the row's page, or the icon in a row."""
+    text = page.get_by_role("button", name=button).or_(page.locator(f"a:has-text('{button}'):visible"))
+    text.or_(page.locator(f"a[aria-label='{button}']")).first.click()
+    # it has opened, and stands in its first field
+    expect(page.locator("#modal-form :focus" if has_fields else "#modal-form form")).to_be_visible()
 
 
 def submit(page: Page) -> None:
@@ -190,3 +200,318 @@ def test_a_settlement_is_approved_or_rejected_by_another_person(
             time.sleep(3)
         operator.open(f"resolutions/list?q={loan_id}")
         operator.screenshot(f"settlement-{option.lower()}")
+
+
+def answer(admin: Visitor, option: str) -> None:
+    """Another person opens what waits for approval longest unanswered, newest first, and answers it in Airflow."""
+    page = admin.open("approvals/list")
+    page.get_by_role("link", name="Approve or reject").first.click()
+    page.get_by_role("link", name="approve", exact=True).first.click()
+    page.get_by_role("button", name=option, exact=True).click()
+
+
+def until(ask: Callable[..., Any], wanted: Any, query: str, *values: Any) -> None:
+    """Wait until a query's first row is this."""
+    deadline = time.monotonic() + _SECONDS
+    while (found := ask(query, *values)) != wanted:
+        assert time.monotonic() < deadline, found
+        time.sleep(3)
+
+
+def test_a_link_is_shown_first_then_made_refreshed_and_cancelled(
+    log_in: LogIn, ask: Callable[..., Any]
+) -> None:
+    loan = ask(
+        "select loan_id from core.core_loan_master where lender = 'axle' and total_overdue > 0"
+        " and loan_id not in (select loan_id from core.core_payment_link) order by loan_id limit 1"
+    )
+    newest = (
+        "select state, amount from core.core_payment_link where loan_id = %s order by link_id desc limit 1"
+    )
+    operator = log_in("operator")
+    page = operator.open("payment-links/list")
+    press(page, "Make links")
+    page.fill("#lender", "axle")
+    page.fill("#loans", loan["loan_id"])
+    operator.screenshot("console-make-links")
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    preview = page.inner_text(".page-body")
+    assert ask(newest, loan["loan_id"]) is None
+    operator.screenshot("console-links-preview")
+    shown = page.url
+    page.get_by_role("button", name="Make these links").click()
+    page.wait_for_url(lambda address: address != shown)
+    assert ended(page, "done", "failed") == "done"
+    made = ask(newest, loan["loan_id"])
+    assert made["state"] == "open"
+    assert re.search(rf"{loan['loan_id']}\s+{re.escape(indian_rupees(made['amount']))}  due ", preview)
+
+    page = operator.open("payment-links/list")
+    press(page, "Ask the gateways now", has_fields=False)
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    polled = "select polled_at is not null as asked, state from core.core_payment_link where loan_id = %s"
+    assert ask(polled, loan["loan_id"]) == {"asked": True, "state": "open"}
+
+    page = operator.open(f"payment-links/list?q={loan['loan_id']}")
+    assert page.locator("tbody tr.row-clickable").count() == 1
+    page.locator("tbody tr.row-clickable a").first.click()
+    expect(page.get_by_text("asked the gateway").first).to_be_visible()
+    operator.screenshot("console-link")
+    press(page, "Cancel, or make anew")
+    page.fill("#reason", "the borrower pays by NACH")
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    assert ask(newest, loan["loan_id"])["state"] == "cancelled"
+    assert operator.complaints == []
+
+
+def test_los_rows_are_handed_in_and_each_has_its_result(log_in: LogIn, ask: Callable[..., Any]) -> None:
+    """One client of two is good; the other's phone is none, and says so."""
+    rows = "reference,client_id,fullname,activated_on,mobile_no\n" + "\n".join(
+        [
+            "walk-1,WALK-1,Asha Walker,2026-01-05,9812345678",
+            "walk-2,WALK-2,Ravi Walker,2026-01-05,none",
+        ]
+    )
+    operator = log_in("operator")
+    page = operator.open("los/list")
+    press(page, "Hand in rows")
+    page.select_option("#operation", "create_client")
+    page.fill("#content", rows)
+    operator.screenshot("console-los-hand-in")
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    operator.screenshot("console-los-run")
+
+    assert ask("select state from core.core_los_processed where reference = 'walk-1'") == {"state": "done"}
+    operator.open("los/list?q=walk-1")
+    assert page.locator("tbody tr.row-clickable").inner_text().count("done") == 1
+    page.locator("tbody tr.row-clickable a").first.click()
+    expect(page.locator(".page-body")).to_contain_text("fineract_client_id")
+    operator.screenshot("console-los-result")
+
+    refused = ask("select field, problem from raw.raw_los_refused_row where reference = 'walk-2'")
+    assert refused["field"] == "mobile_no"
+    operator.open("los-refused/list?q=walk-2")
+    row = page.locator("tbody tr.row-clickable").inner_text()
+    assert "mobile_no" in row
+    assert refused["problem"] in row
+    assert "none" not in row  # what was given is a person's, and stays out
+    operator.screenshot("console-los-refused")
+    assert ask("select count(*) as n from core.core_los_processed where reference = 'walk-2'") == {"n": 0}
+    assert operator.complaints == []
+
+
+def test_a_dead_letter_is_tried_again(log_in: LogIn, ask: Callable[..., Any], stack: Stack) -> None:
+    """The signature is right, and the note holds a character that PostgreSQL has no text for."""
+    body = rb'{"event": "payment.walked", "payload": {}, "created_at": 1, "note": "a\u0000b"}'
+    secret = json.loads((stack.state / "secrets.json").read_text())["TURNO_WEBHOOK_SECRET_RAZORPAY_AXLE"]
+    event = Webhook(Gateway.RAZORPAY, "axle", "pay_walk", "payment.walked", "evt_walk", body)
+    answered = requests.post(
+        f"{stack.variables['TURNO_RECEIVER_URL']}/webhooks/razorpay/axle",
+        data=body, headers=signed_headers(event, secret, 0), timeout=60,
+    )  # fmt: skip
+    assert answered.ok, answered.text
+    letter = "select fate, fate_by, fate_reason from raw.raw_webhook_dead_letter where event_key = 'evt_walk'"
+    assert ask(letter)["fate"] == "open"
+    operator = log_in("operator")
+    page = operator.open("dead-letters/list?q=evt_walk")
+    operator.screenshot("console-dead-letter")
+    press(page, "Try again")
+    page.fill("#reason", "the reader puts a mark in its place now")
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    assert ask(letter) == {
+        "fate": "replayed",
+        "fate_by": "operator",
+        "fate_reason": "the reader puts a mark in its place now",
+    }
+    page = operator.open("webhooks/list?q=evt_walk")
+    assert "payment.walked" in page.locator("tbody tr.row-clickable").inner_text()
+    operator.open("replays/list")
+    assert "the reader puts a mark in its place now" in page.inner_text("tbody")
+    assert operator.complaints == []
+
+
+def test_a_held_payment_is_released_and_another_linked(log_in: LogIn, ask: Callable[..., Any]) -> None:
+    held = (
+        "select posting_key, loan_id from core.core_transaction_data where posting_block = 'possible_duplicate'"
+        " and lender = %s order by posting_key limit 1"
+    )
+    decision = "select decision, linked_posting_key, decided_by from core.core_payment_decision where posting_key = %s"
+    operator = log_in("operator")
+    for lender, is_own in (("ugro", True), ("gb", False)):
+        payment = ask(held, lender)
+        original = payment["posting_key"].partition("-")[0]
+        page = operator.open(f"held/list?q={payment['posting_key']}")
+        page.locator("tbody tr.row-clickable a").first.click()
+        page.wait_for_url("**/held/detail**")
+        press(page, "Other money, or the same")
+        operator.screenshot(f"console-held-{lender}")
+        page.locator("#own" if is_own else f"[name=same_money_as][value='{original}']").check()
+        page.fill("#reason", "the borrower's bank statement")
+        submit(page)
+        assert ended(page, "done", "failed") == "done"
+        assert ask(decision, payment["posting_key"]) == {
+            "decision": "release" if is_own else "link",
+            "linked_posting_key": None if is_own else original,
+            "decided_by": "operator",
+        }
+        still = "select posting_block from core.core_transaction_data where posting_key = %s"
+        until(ask, {"posting_block": None} if is_own else None, still, payment["posting_key"])
+    assert operator.complaints == []
+
+
+def test_mandates_that_contradict_the_history_are_told_with_the_reason(
+    log_in: LogIn, ask: Callable[..., Any], tmp_path: Path
+) -> None:
+    known = ask("select umrn, valid_from from raw.raw_umrn_master where lender = 'gb' order by umrn limit 1")
+    master = tmp_path / "walked-mandates.csv"
+    master.write_text(
+        "umrn,loan_id,lender,valid_from,valid_to\n"
+        f"{known['umrn']},GB100270,gb,{known['valid_from']},\n"
+        "WALK7000100270000009,GB100270,gb,2026-01-01,\n"
+    )
+    operator = log_in("operator")
+    page = operator.open("umrn/list")
+    press(page, "Upload mandates")
+    page.set_input_files("#file", master)
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    operator.screenshot("console-mandates-run")
+    assert ask("select loan_id from raw.raw_umrn_master where umrn = 'WALK7000100270000009'") == {
+        "loan_id": "GB100270"
+    }
+    page.get_by_role("link", name="Its rows that were not taken").click()
+    reject = ask("select reason_code, message from raw.raw_rejected_records order by reject_id desc limit 1")
+    assert reject["message"] in page.locator("tbody").inner_text()
+    operator.screenshot("console-mandates-refused")
+    unchanged = "select count(*) as n from raw.raw_umrn_master where umrn = %s and loan_id = 'GB100270'"
+    assert ask(unchanged, known["umrn"]) == {"n": 0}
+    operator.open(f"umrn/list?q={known['umrn']}")
+    assert page.locator("tbody tr.row-clickable").count() == 1
+    assert operator.complaints == []
+
+
+_A_MATCHED_LOAN = """
+select
+    question.exception_id,
+    min(match.match_group) as match_group
+from core.core_recon_exception as question
+inner join core.core_payment_identity as identity on question.loan_id = identity.loan_id
+inner join core.core_recon_match as match on identity.native_reference = match.native_reference
+where question.state = 'open' and question.loan_id is not null
+group by question.exception_id
+order by question.exception_id
+limit 1
+"""
+
+
+def test_a_match_is_taken_apart_by_two_people(log_in: LogIn, ask: Callable[..., Any]) -> None:
+    operator, admin = log_in("operator"), log_in("admin")
+    question = ask(_A_MATCHED_LOAN)
+    page = operator.open(f"exceptions/detail?pk={question['exception_id']}")
+    press(page, "Take a match apart")
+    operator.screenshot("console-unmatch")
+    page.locator(f"[name=records][value='{question['match_group']}']").check()
+    page.fill("#reason", "two different debits")
+    submit(page)
+    expect(page.get_by_text("waits for an answer under Required Actions").first).to_be_visible(
+        timeout=_SECONDS * 1000
+    )
+    still = "select count(*) > 0 as is_matched from core.core_recon_match where match_group = %s"
+    assert ask(still, question["match_group"]) == {"is_matched": True}
+    answer(admin, "Approve")
+    until(ask, {"is_matched": False}, still, question["match_group"])
+    approval = (
+        "select requested_by, decided_by, state from core.core_approval order by approval_id desc limit 1"
+    )
+    assert ask(approval) == {"requested_by": "operator", "decided_by": "admin", "state": "used"}
+
+
+_A_LOAN_TO_END = """
+select loan_id, total_outstanding
+from core.core_loan_master
+where
+    lender = 'gb' and status = 'Active' and total_outstanding between 5000 and 99000 and days_past_due > 180
+    and payments_waiting = 0 and payments_blocked = 0
+    and loan_id not in (select loan_id from core.core_recon_exception where state = 'open' and loan_id is not null)
+    and loan_id not in (select loan_id from core.core_settlement)
+    and loan_id not in (select loan_id from core.core_write_off)
+    and loan_id not in (select loan_id from core.core_fineract_pending_transactions)
+order by loan_id desc
+limit 1
+"""
+
+
+def test_a_loan_is_written_off_once_another_person_approves(log_in: LogIn, ask: Callable[..., Any]) -> None:
+    operator, admin = log_in("operator"), log_in("admin")
+    loan_id = ask(_A_LOAN_TO_END)["loan_id"]
+    page = operator.open("resolutions/list")
+    press(page, "Write loans off")
+    page.fill("#lender", "gb")
+    page.fill("#loan_id", loan_id)
+    page.fill("#reason", "vehicle stolen")
+    operator.screenshot("console-write-off")
+    submit(page)
+    expect(page.get_by_text("waits for an answer under Required Actions").first).to_be_visible(
+        timeout=_SECONDS * 1000
+    )
+    state = "select state, requested_by from core.core_write_off where loan_id = %s"
+    assert ask(state, loan_id) == {"state": "requested", "requested_by": "operator"}
+    answer(admin, "Approve")
+    until(ask, {"state": "done", "requested_by": "operator"}, state, loan_id)
+    page = operator.open(f"resolutions/list?q={loan_id}")
+    page.locator("tbody tr.row-clickable a").first.click()
+    expect(page.get_by_role("heading", name="Steps in Fineract")).to_be_visible()
+    expect(page.locator(".page-body")).to_contain_text("write off")
+    operator.screenshot("console-written-off")
+    assert operator.complaints == []
+
+
+def test_a_foreclosure_is_quoted_and_given_up(log_in: LogIn, ask: Callable[..., Any]) -> None:
+    operator = log_in("operator")
+    loan_id = ask(_A_LOAN_TO_END)["loan_id"]
+    page = operator.open("resolutions/list")
+    press(page, "Foreclose a loan")
+    page.fill("#lender", "gb")
+    page.fill("#loan_id", loan_id)
+    page.fill("#reason", "the borrower's letter")
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    operator.screenshot("console-foreclosure-run")
+    asked = "select state, requested_by, quoted_total from core.core_foreclosure where loan_id = %s"
+    quoted = ask(asked, loan_id)
+    assert (quoted["state"], quoted["requested_by"]) == ("accepted", "operator")
+    assert quoted["quoted_total"] > Decimal(5000)
+    page = operator.open(f"resolutions/list?q={loan_id}")
+    operator.screenshot("console-foreclosure")
+    press(page, "Decide")
+    page.select_option("#action", "give up")
+    page.fill("#reason", "the money does not come today")
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    assert ask(asked, loan_id)["state"] == "stopped"
+    assert operator.complaints == []
+
+
+def test_airflows_pages_of_a_dag_and_of_a_run_have_a_tab_of_the_console(log_in: LogIn) -> None:
+    operator = log_in("operator")
+    page = operator.page
+    page.goto("/dags/ingest__gb")
+    page.get_by_role("link", name="Turno LMS").click()
+    inside = page.frame_locator("iframe")
+    expect(inside.get_by_role("heading", name="Files")).to_be_visible()
+    expect(inside.locator("tbody tr.row-clickable").first).to_contain_text("gb")
+    operator.screenshot("airflow-dag-turno")
+    page.goto("/dags/post_repayments/runs")
+    page.locator("a[href*='/dags/post_repayments/runs/']").first.click()
+    page.get_by_role("link", name="Turno LMS").click()
+    expect(inside.get_by_role("heading", name="post_repayments")).to_be_visible()
+    operator.screenshot("airflow-run-turno")
+    inside.get_by_role("link", name="The run in Airflow").click()
+    page.wait_for_url(
+        re.compile(r"/dags/post_repayments/runs/[^/]+/?$")
+    )  # the window itself, not the frame in it

@@ -1,5 +1,6 @@
 """What people do about a repayment that posting could not end."""
 
+import re
 import threading
 
 import pytest
@@ -160,3 +161,8 @@ def test_a_posted_repayment_cannot_be_posted_again(
     new_poster().post(["A"])
     with pytest.raises(CaseError, match="did not end as failed"):
         cases.repost(ledger, key, RepaymentKind.REPAYMENT, "again", MEERA)
+
+
+def test_what_is_listed_as_parked_are_the_kinds_that_posting_asks_about() -> None:
+    listed = cases.PARKED.partition("question.kind in")[2]
+    assert set(re.findall(r"'([a-z_]+)'", listed)) == set(map(str, cases.PARKED_KINDS))

@@ -45,7 +45,7 @@ def state(name: str, label: str | None = None, **options: Any) -> StringField:
     return StringField(
         name,
         label=label,
-        filters=[Equals],
+        filters=options.pop("filters", [Equals]),
         list_template="fields/badge.html",
         detail_template="fields/badge.html",
         **options,

@@ -39,6 +39,7 @@ class SqlPage(BaseModelView):
     `starts` names the DAG that each button starts: who may not start it does not see the button. A DAG of each lender
     is named by its prefix (`ingest__`), and asked about again for the row's lender.
     `rupees_column` is what a bulk action's blast radius adds up.
+    `built_by` is the DAG that builds its table, where dbt does.
     `search_columns` are compared as a whole with what is typed into the search box, so that their indexes serve.
     """
 
@@ -46,6 +47,7 @@ class SqlPage(BaseModelView):
     starts: ClassVar[Mapping[str, str]] = {}
     search_columns: ClassVar[Sequence[str]] = ()
     rupees_column: ClassVar[str | None] = None
+    built_by: ClassVar[str] = "build_warehouse"
     explains: ClassVar[str] = ""
 
     page_size = 50
@@ -236,7 +238,11 @@ class SqlPage(BaseModelView):
         try:
             return await run_in_threadpool(read, query, values)
         except psycopg.errors.UndefinedTable:
-            flash(request, "Nothing here yet: build_warehouse has not run in this warehouse.", "info")
+            if not getattr(
+                request.state, "is_told_unbuilt", False
+            ):  # once a page, whose rows and count are two questions
+                request.state.is_told_unbuilt = True
+                flash(request, f"Nothing here yet: {self.built_by} has not run in this warehouse.", "info")
         except psycopg.errors.QueryCanceled:
             flash(
                 request, f"This took longer than {_STATEMENT_SECONDS} s: narrow it with a filter.", "warning"

@@ -58,8 +58,10 @@ order by is_changed desc, looked_at nulls first, fineract_loan_id
 """
 _INSERT_DETAIL = """
 insert into raw.raw_fineract_loan_detail
-    (fineract_loan_id, external_id, status_id, summary, transactions, payload_md5, taken_by_run)
-select %(loan)s, %(external_id)s, %(status)s, %(summary)s::jsonb, %(transactions)s::jsonb, %(md5)s, %(run)s
+    (fineract_loan_id, external_id, status_id, summary, transactions, schedule, payload_md5, taken_by_run)
+select
+    %(loan)s, %(external_id)s, %(status)s, %(summary)s::jsonb, %(transactions)s::jsonb, %(schedule)s::jsonb, %(md5)s,
+    %(run)s
 where %(md5)s is distinct from (
     select payload_md5 from raw.raw_fineract_loan_detail
     where fineract_loan_id = %(loan)s order by detail_id desc limit 1
@@ -115,12 +117,13 @@ class DetailReport:
 SWEEP_DAYS = 14
 """Within so many daily runs every loan is fetched in full once, changed or not."""
 _DETAILS_AT_ONCE = 50
+_OF_A_LOAN = ("transactions", "repaymentSchedule")
 
 
 def snapshot_details(
     conn: WarehouseConnection, client: FineractClient, run: RunContext, sweep_days: int = SWEEP_DAYS
 ) -> DetailReport:
-    """Fetch loans with their transactions: those whose row in the list has changed since their last fetch first.
+    """Fetch loans with transactions and instalments: first those whose row in the list has changed since the last time.
 
     Then those that were not looked at for longest, a share of all. Committed some at a time: a killed run goes on where
     it was. `conn` must be in autocommit.
@@ -130,7 +133,7 @@ def snapshot_details(
     for start in range(0, len(loans), _DETAILS_AT_ONCE):
         batch = loans[start : start + _DETAILS_AT_ONCE]
         asked = conn.execute("select clock_timestamp() as asked_at").fetchone() or {}
-        details = [(row | asked, client.find_loan(row["external_id"], ("transactions",))) for row in batch]
+        details = [(row | asked, client.find_loan(row["external_id"], _OF_A_LOAN)) for row in batch]
         with conn.transaction():
             stored += sum(_store_detail(conn, row, loan, run) for row, loan in details)
     changed = sum(row["is_changed"] for row in loans)
@@ -148,10 +151,12 @@ def _store_detail(conn: WarehouseConnection, row: Row, loan: Json | None, run: R
     if loan is not None:
         summary = exact_json.dumps(loan.get("summary") or {})
         transactions = exact_json.dumps([_transaction(each) for each in loan.get("transactions") or []])
-        told = f"{loan['status']['id']}{summary}{transactions}"
+        schedule = exact_json.dumps(_instalments(loan))
+        told = f"{loan['status']['id']}{summary}{transactions}{schedule}"
         values |= {
             "external_id": row["external_id"], "status": loan["status"]["id"], "summary": summary,
-            "transactions": transactions, "md5": hashlib.md5(told.encode(), usedforsecurity=False).hexdigest(),
+            "transactions": transactions, "schedule": schedule,
+            "md5": hashlib.md5(told.encode(), usedforsecurity=False).hexdigest(),
         }  # fmt: skip
         stored = conn.execute(_INSERT_DETAIL, values).rowcount
     conn.execute(_LOOKED, values)
@@ -168,6 +173,31 @@ def _transaction(transaction: Json) -> Json:
         "amount": locale_amount(transaction.get("amount")),
         "overpaid": locale_amount(transaction.get("overpaymentPortion")) or Decimal(0),
         "is_reversed": bool(transaction.get("manuallyReversed")),
+    }
+
+
+def _instalments(loan: Json) -> list[Json] | None:
+    """The instalments in their order, each sum in rupees; None for a loan that has none."""
+    periods = (loan.get("repaymentSchedule") or {}).get("periods") or []
+    return [_instalment(period) for period in periods if period.get("period")] or None
+
+
+def _instalment(period: Json) -> Json:
+    """What does not change by the mere passing of days; fees with penalties, waived with written off."""
+
+    def rupees(*names: str) -> Decimal:
+        return sum((locale_amount(period.get(name)) or Decimal(0) for name in names), Decimal(0))
+
+    return {
+        "number": period["period"],
+        "due_on": iso_date(period.get("dueDate")),
+        "principal": rupees("principalDue"),
+        "interest": rupees("interestDue"),
+        "fees": rupees("feeChargesDue", "penaltyChargesDue"),
+        "paid": rupees("totalPaidForPeriod"),
+        "forgiven": rupees("totalWaivedForPeriod", "totalWrittenOffForPeriod"),
+        "outstanding": rupees("totalOutstandingForPeriod"),
+        "met_on": iso_date(period.get("obligationsMetOnDate")),
     }
 
 

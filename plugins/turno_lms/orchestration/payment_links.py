@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import get_current_context
@@ -135,7 +135,7 @@ def choose_links() -> dict[str, Any]:
 def _told(plans: "list[Plan]", *, dry_run: bool) -> dict[str, Any]:
     for one in plans:
         _logger.info("%s:\n%s", "Would be planned" if dry_run else "Planned", one.text())
-    return {"dry_run": dry_run, "plans": [one.to_dict() for one in plans]}
+    return {"dry_run": dry_run, "plans": [one.to_dict() | {"loans": one.text()} for one in plans]}
 
 
 def accounts_with_links() -> list[dict[str, str]]:
@@ -200,13 +200,15 @@ def take_webhooks() -> dict[str, int]:
 
 def refresh_account(account: dict[str, str]) -> dict[str, Any]:
     """Poll, cancel and quote anew at one account, then send what was planned."""
+    from turno_lms.payment_links.refresh import POLL_EVERY
     from turno_lms.payment_links.refresh import refresh_account as refresh
     from turno_lms.payment_links.send import AccountBusyError
 
-    run = current_run()
+    run, every_link = current_run(), flag_param("every_link")
+    poll_every = timedelta(0) if every_link else POLL_EVERY
     try:
         target = link_account(lender_named(account["lender"]), account["gateway"], run)
-        done = refresh(target, run, check_every_link=flag_param("every_link"))
+        done = refresh(target, run, poll_every=poll_every, check_every_link=every_link)
     except (NoAccountError, AccountBusyError) as reason:
         raise AirflowSkipException(str(reason)) from None
     return {"refreshed": done, "sent": send_account(account)}

@@ -7,6 +7,8 @@ is never sent again until a person says so. Nothing here talks to Fineract but `
 from pathlib import Path
 from uuid import uuid4
 
+from psycopg.sql import SQL
+
 from turno_lms.domain.runs import RunContext
 from turno_lms.domain.states import ExceptionKind, IntentState, PostingOutcome, RepaymentKind, advance
 from turno_lms.fineract import leases
@@ -48,7 +50,8 @@ where subject = %s and kind = any(%s) and state = 'open'
 """
 _QUEUED = "select from core.core_fineract_pending_transactions where posting_key = %s for update"
 _REPOST = Path(__file__).with_name("repost.sql").read_text(encoding="utf-8")
-_PARKED = Path(__file__).with_name("parked.sql").read_text(encoding="utf-8")
+PARKED = Path(__file__).with_name("parked.sql").read_text(encoding="utf-8")
+"""The query of all that waits for a person's word on posting."""
 _CLOSE = """
 update core.core_recon_exception
 set state = 'resolved', closed_at = now(), closed_by = %s, close_reason = %s
@@ -62,7 +65,8 @@ class CaseError(ValueError):
 
 def parked(conn: WarehouseConnection) -> list[Row]:
     """Every repayment that waits for a person: kind, key, loan, rupees, reason and age in days, oldest first."""
-    return conn.execute(_PARKED, {"kinds": list(PARKED_KINDS)}).fetchall()
+    query = SQL("select * from ({}) as question order by question.opened_at, question.exception_id")
+    return conn.execute(query.format(SQL(PARKED))).fetchall()
 
 
 def look(conn: WarehouseConnection, client: FineractClient, posting_key: str) -> tuple[Finding, str]:

@@ -1,5 +1,6 @@
--- What posting asks people about, oldest first.
+-- What posting asks people about: the kinds of turno_lms.posting.cases.PARKED_KINDS, a test holds the two together.
 select
+    question.exception_id,
     question.kind,
     question.subject as posting_key,
     question.lender,
@@ -13,7 +14,12 @@ select
     ) as reason,
     question.detail ->> 'decision' as decision,
     question.opened_at,
-    (extract(epoch from now() - question.opened_at) / 86400)::integer as days
-from core.core_recon_exception as question
-where question.state = 'open' and question.kind = any(%(kinds)s)
-order by question.opened_at, question.exception_id
+    question.age_days as days,
+    question.owner
+from core.core_recon_exception_standing as question
+where
+    question.state = 'open'
+    and question.kind in (
+        'posting_failed', 'posting_in_doubt', 'overpaid', 'bounced_after_posting', 'returned_after_posting',
+        'reversal_unmatched', 'partly_returned'
+    )

@@ -4,6 +4,7 @@
         tags=["money_path_core"],
         indexes=[
             {"columns": ["loan_id"]},
+            {"columns": ["payments_waiting"]},
             {"columns": ["_txid"]},
             {"columns": ["_read_horizon"]},
         ],
@@ -92,6 +93,8 @@ select
     received.last_payment_on,
     received.blocked as payments_blocked,
     coalesce(received.amount_blocked, 0)::numeric(18, 2) as amount_blocked,
+    coalesce(cardinality(received.waiting_keys), 0) as payments_waiting,
+    received.waiting_keys,
     posted.payments as payments_posted,
     coalesce(posted.amount, 0)::numeric(18, 2) as amount_posted,
     last_posted.business_date as last_posted_on,
@@ -109,8 +112,11 @@ cross join lateral (
         sum(payment.amount) as amount,
         max(payment.business_date) as last_payment_on,
         count(*) filter (where payment.posting_block is not null)::integer as blocked,
-        sum(payment.amount) filter (where payment.posting_block is not null) as amount_blocked
+        sum(payment.amount) filter (where payment.posting_block is not null) as amount_blocked,
+        array_agg(payment.posting_key order by payment.posting_key)
+        filter (where payment.posting_block is null and ended.posting_key is null) as waiting_keys
     from {{ ref('core_transaction_data') }} as payment
+    left join {{ source('state', 'core_transaction_data_processed') }} as ended on payment.posting_key = ended.posting_key
     where payment.loan_id = loan.loan_id
 ) as received
 cross join lateral (

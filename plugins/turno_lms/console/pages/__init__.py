@@ -7,7 +7,7 @@ from turno_lms.console.pages.dags import DagPages
 from turno_lms.console.pages.exceptions import Exceptions
 from turno_lms.console.pages.files import Files, Mandates, RejectedRows
 from turno_lms.console.pages.loans import Loans
-from turno_lms.console.pages.los import Submissions
+from turno_lms.console.pages.los import RefusedRows, Submissions
 from turno_lms.console.pages.payment_links import PaymentLinks
 from turno_lms.console.pages.payments import Payments
 from turno_lms.console.pages.posting import Held, Parked, Posted, Queue, Switches
@@ -34,7 +34,7 @@ PAGES: list[BaseView] = [
     ),
     Exceptions(),
     DropDown("Webhooks", [Webhooks(), DeadLetters(), Replays()], icon="fa fa-bell", always_open=False),
-    Submissions(),
+    DropDown("LOS", [Submissions(), RefusedRows()], icon="fa fa-inbox", always_open=False),
     PaymentLinks(),
     DropDown("Settlements", [Resolutions(), ResolutionReport()], icon="fa fa-handshake", always_open=False),
     DropDown(

@@ -93,7 +93,7 @@ class Loans(SqlPage):
 
     @override
     def around(self, obj: Any) -> dict[str, Any]:
-        """Its `payments`, `mandates` and `matters`."""
+        """Its `instalments`, `payments`, `mandates` and `matters`."""
         return _all_of(obj.loan_id)
 
 
@@ -109,6 +109,7 @@ def masked(personal: str | None) -> str | None:
 def _all_of(loan_id: str) -> dict[str, list[Row]]:
     """What hangs on a loan."""
     return {
+        "instalments": read(query_of("loan-schedule"), [loan_id]),
         "payments": read(query_of("loan-payments"), [loan_id]),
         "mandates": read(query_of("umrn-history"), ["", loan_id]),
         "matters": read(query_of("loan-matters"), [loan_id] * 6),

@@ -2,16 +2,33 @@
 
 from typing import Any
 
+from psycopg import sql
 from starlette.requests import Request
 from starlette_admin import action
 from starlette_admin.actions import ActionSelection
+from starlette_admin.filters.base import BaseFilter, FilterApplyContext, FilterDataType
 from typing_extensions import override
 
 from turno_lms.console.fields import day, moment, number, rupees, state, text
+from turno_lms.console.filters import Condition, Equals
 from turno_lms.console.sql_page import SqlPage, query_of, read
 from turno_lms.warehouse.connection import Row
 
 _RECONCILE = "reconcile_transactions"
+
+
+class Ready(BaseFilter):
+    """The next claim of posting finds the payment."""
+
+    name = "ready"
+    label = "is due to be queued"
+    data_type = FilterDataType.NONE
+
+    @override
+    def apply(self, ctx: FilterApplyContext) -> Condition:
+        """The condition."""
+        ready = sql.SQL("posting_key in (select ready.posting_key from ({}) as ready)")
+        return ready.format(query_of("payments-ready")), []
 
 
 class Payments(SqlPage):
@@ -36,7 +53,7 @@ class Payments(SqlPage):
         state("payment_status", "Status"),
         state("stream"),
         state("reconciliation_status", "Reconciled"),
-        state("posting"),
+        state("posting", filters=[Equals, Ready]),
         state("posting_block", "Held by"),
         text("gateway_payment_reference", "Gateway's id"),
         text("bank_reference"),

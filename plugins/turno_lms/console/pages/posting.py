@@ -1,8 +1,10 @@
 """What waits for Fineract, what ended there, and the switches."""
 
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
+from psycopg import sql
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette_admin import action, row_action
@@ -14,6 +16,7 @@ from turno_lms.console.forms import form
 from turno_lms.console.sql_page import SqlPage, query_of, read
 from turno_lms.domain.dates import ist_date
 from turno_lms.orchestration.repayments import CASE_ACTIONS, REVERSAL_ACTIONS
+from turno_lms.posting.cases import PARKED
 from turno_lms.posting.manual_entries import Mode
 from turno_lms.warehouse.connection import Row
 
@@ -253,8 +256,8 @@ class Parked(_Decidable):
         state("lender"),
         text("loan_id", "Loan"),
         rupees("amount", "Rupees"),
-        text("why", "Why", orderable=False),
-        number("age_days", "Days"),
+        text("reason", "Why", orderable=False),
+        number("days", "Days"),
         text("owner"),
         moment("opened_at", "Open since"),
         text("posting_key"),
@@ -263,6 +266,12 @@ class Parked(_Decidable):
     sortable_fields = ("exception_id", "opened_at", "amount")
     row_actions = ("view", "decide", "reverse")
     starts = {"decide": "decide_repayment", "reverse": "reverse_repayment"}
+
+    @cached_property
+    @override
+    def _query(self) -> sql.SQL:
+        """What `turno posting parked` tells."""
+        return sql.SQL(PARKED)
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:

@@ -219,7 +219,7 @@ class ResolutionReport(SqlPage):
     menu_label = "Report by month"
     display_name = "Month"
     icon = "fa fa-chart-column"
-    dag_id = "report_resolutions"
+    dag_id = built_by = "report_resolutions"
     pk_attr = "id"
     explains = "What settlements, write-offs, recoveries and foreclosures came to. Made anew every morning."
     fields = [

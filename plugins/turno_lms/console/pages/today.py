@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette_admin import route
@@ -52,7 +53,7 @@ class Today(CustomView):
 
 async def _widget(request: Request) -> BaseWidget:
     try:
-        risks = await run_in_threadpool(lambda: read(query_of("today")))
+        risks = await run_in_threadpool(_risks)
     except psycopg.errors.UndefinedTable:
         return HtmlWidget(form("nothing_built"))
     lines = [_line(request, risk) for risk in risks]
@@ -65,6 +66,15 @@ async def _widget(request: Request) -> BaseWidget:
             _chart(risks),
         ]
     )
+
+
+def _risks() -> list[Row]:
+    """What waits, first what only a person can end, most rupees first."""
+    query = sql.SQL(
+        "with payments_ready as ({}) select * from ({}) as risk"
+        " order by risk.needs_person desc, risk.rupees desc nulls last, risk.items desc"
+    )
+    return read(query.format(query_of("payments-ready"), query_of("today")))
 
 
 def _headline(risks: list[Row]) -> CardRowWidget:

@@ -1,4 +1,5 @@
--- What holds money, and what else waits: one row a page, filter and lender; first what only a person can end.
+-- What holds money, and what else waits: one row a page, filter and lender.
+-- `payments_ready` is put before it (payments-ready.sql).
 with held as (
     select
         'payments' as page,
@@ -20,7 +21,7 @@ with held as (
 ready as (
     select
         'payments' as page,
-        'posting_block__empty AND posting__empty' as filter,
+        'posting__ready' as filter,
         'payments to be queued by the next run' as what,
         false as needs_person,
         payment.lender,
@@ -30,10 +31,7 @@ ready as (
         sum(payment.amount) filter (where payment.first_seen_at < now() - interval '3 days') as rupees_after_3,
         sum(payment.amount) filter (where payment.first_seen_at < now() - interval '7 days') as rupees_after_7,
         min(payment.first_seen_at) as since
-    from core.core_transaction_data as payment
-    left join core.core_transaction_data_processed as processed on payment.posting_key = processed.posting_key
-    left join core.core_fineract_pending_transactions as pending on payment.posting_key = pending.posting_key
-    where payment.posting_block is null and processed.posting_key is null and pending.posting_key is null
+    from payments_ready as payment
     group by payment.lender
 ),
 
@@ -151,4 +149,3 @@ from (
     union all
     select * from undelivered
 ) as risk
-order by risk.needs_person desc, risk.rupees desc nulls last, risk.items desc

@@ -49,6 +49,14 @@ def daily(conn: WarehouseConnection, day: date) -> list[Row]:
     return conn.execute(_DAILY, (day,)).fetchall()
 
 
+def by_day(conn: WarehouseConnection, last: date, days: int) -> list[Row]:
+    """How payments stood on the `days` days (IST) up to `last`, as far as they have a summary.
+
+    Rupees matched, expected, mismatched and resolved by a person, and the number of payments that do not agree.
+    """
+    return conn.execute(STATEMENTS["stood_by_day"], {"last": last, "days": days}).fetchall()
+
+
 def matches_of_loan(conn: WarehouseConnection, loan_id: str) -> list[Row]:
     """Every member of every match of a loan, with the rule and the distances."""
     return conn.execute(STATEMENTS["matches_of_loan"], {"loan_id": loan_id.strip().upper()}).fetchall()

@@ -57,6 +57,6 @@ BUGS: dict[str, Callable[[], None]] = {
 }
 
 
-def post_fork(*_: object) -> None:
+def post_fork(_server: object, _worker: object) -> None:
     """Called by gunicorn in every new worker."""
     BUGS[os.environ["TURNO_PLANTED_BUG"]]()

@@ -1,15 +1,15 @@
 """
 ### Land settlement reports: which payments reached the bank, under which UTR, and what was kept of them
 
-Takes the gateways' reports from the bucket (`settlements/<gateway>/<lender>/*.csv`, as saved from the dashboard) and
-from their APIs, for each account with an Airflow connection `turno_<gateway>_<lender>`, into
+Takes the gateways' reports from the bucket (`settlements/<gateway>/<lender>/*.csv` or `*.xlsx`, as saved from the
+dashboard) and from their APIs, for each account with an Airflow connection `turno_<gateway>_<lender>`, into
 `raw.raw_gateway_settlement_line`. `reconcile_transactions` then ties payments to UTRs, and holds fees and GST against
 the lender's rate card and sums against what was transferred.
 
 **Starts:** daily at 10:15 IST; by hand with the `key` of one file.
 
-**Run again:** trigger it, or clear a failed task. A report that cannot be taken fails its task with line and
-reason; the others are landed.
+**Run again:** trigger it, or clear a failed task. A report that cannot be taken, or whose lines do not
+add up to the totals it states, fails its task with line and reason; the others are landed.
 
 **Run twice:** no-op; a report lands once, and a settled line once whichever way it comes.
 """

@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from tests.dags.conftest import Answer, RunDag
+from tests.ingestion.formats import xlsx
 from turno_lms.approvals import approvals
 from turno_lms.warehouse.connection import WarehouseConnection
 
@@ -12,6 +13,11 @@ HEADINGS = (
     "settlement_utr"
 )
 REPORT = f"{HEADINGS}\npayment,pay_1,100.00,2.00,0.36,0.00,97.64,card,setl_1,07/01/2026 11:30:00,UTR1\n"
+WORKBOOK = (
+    HEADINGS.split(","),
+    ("payment", "pay_2", 50, 0, 0, 0, 50, "upi", "setl_2", "2026-01-08 11:30:00", "UTR2"),
+    ("Total", None, 50),
+)
 KEY = "settlements/razorpay/axle/january.csv"
 
 
@@ -130,6 +136,11 @@ def test_settlement_reports_are_landed_once_and_a_bad_one_is_told(
     told = [tuple(map(str, row.values())) for row in warehouse.execute(lines)]
     warehouse.commit()
     assert told == [("pay_1", "2.36", "97.64", "UTR1")]
+    s3.put_object(Bucket="turnofile", Key=KEY.replace(".csv", ".xlsx"), Body=xlsx(*WORKBOOK))
+    assert run_dag("land_settlement_reports").tasks["land_files"] == "success"
+    told = [tuple(map(str, row.values())) for row in warehouse.execute(lines)]
+    warehouse.commit()
+    assert told[1:] == [("pay_2", "0.00", "50.00", "UTR2")]
     s3.put_object(
         Bucket="turnofile", Key=KEY.replace("january", "bad"), Body=REPORT.replace("97.64", "90.00").encode()
     )
@@ -137,4 +148,4 @@ def test_settlement_reports_are_landed_once_and_a_bad_one_is_told(
     assert (again.state, again.tasks["land_files"]) == ("failed", "failed")
     count = warehouse.execute("select count(*) as reports from raw.raw_gateway_settlement_report").fetchone()
     warehouse.commit()
-    assert count == {"reports": 1}
+    assert count == {"reports": 2}

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +16,10 @@ import pytest
 from tests.dbt.project import DbtProject
 from turno_lms.domain.runs import RunContext
 from turno_lms.gateways.api import CashfreeApi, RazorpayApi
-from turno_lms.reconciliation.settlement_layouts import SettlementError, SettlementLine, read_api, read_file
+from turno_lms.ingestion.refusals import FileRefusedError
+from turno_lms.orchestration.settlements import read_report
+from turno_lms.reconciliation.settlement_layouts import read_api
+from turno_lms.reconciliation.settlement_lines import SettlementError, SettlementLine
 from turno_lms.reconciliation.settlements import Landed, Report, account_of, digest, land
 from turno_lms.warehouse.connection import WarehouseConnection
 
@@ -52,6 +57,14 @@ CASHFREE_ITEMS = [
         "cf_settlement_id": 42, "settlement_utr": "UTR2", "settlement_date": "2026-01-07T10:00:00+05:30",
     },
 ]  # fmt: skip
+
+
+def read_file(gateway: str, content: str | bytes) -> list[SettlementLine]:
+    """What becomes of a report file's bytes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "report"
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return read_report(gateway, path, "report")
 
 
 def told(line: SettlementLine) -> tuple[Any, ...]:
@@ -94,23 +107,24 @@ def test_refunds_take_and_what_is_not_settled_yet_is_left_out() -> None:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (("109.98", "100.00"), "line 1, pay_1: 5499.00 less 5369.22 is 129.78, but its fee is 119.80"),
-        (("5499.00", "5,4x"), "line 1: .* is not an amount"),
-        (("settlement_utr", "utr_of_it"), "lacks the column 'settlement_utr': is it razorpay's?"),
-        (("07/01/2026 11:30:00", "8 January"), "line 1: .*8 January"),
+        (("109.98", "100.00"), "line 2, pay_1: 5499.00 less 5369.22 is 129.78, but its fee is 119.80"),
+        (("5499.00", "5.4x"), "line 2: .* is not an amount"),
+        (("settlement_utr", "utr_of_it"), "report lacks the column 'settlement_utr'"),
+        (("07/01/2026 11:30:00", "8 January"), "line 2: .*8 January"),
     ],
 )
 def test_what_cannot_be_taken_is_refused_with_its_line(change: tuple[str, str], complaint: str) -> None:
-    with pytest.raises(SettlementError, match=complaint):
+    with pytest.raises((SettlementError, FileRefusedError), match=complaint):
         read_file("razorpay", RAZORPAY.replace(*change))
 
 
 def test_the_key_names_gateway_and_lender() -> None:
     assert account_of("settlements/razorpay/axle/2026-01-07.csv") == ("razorpay", "axle")
+    assert account_of("settlements/cashfree/axle/January.XLSX") == ("cashfree", "axle")
     for key in (
         "settlements/paypal/axle/x.csv",
         "settlements/razorpay/x.csv",
-        "settlements/razorpay/axle/x.xlsx",
+        "settlements/razorpay/axle/x.pdf",
     ):
         assert account_of(key) is None
 

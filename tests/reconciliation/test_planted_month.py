@@ -1,15 +1,17 @@
 """A generated month against its planted truth: every rule finds its own, nothing is matched that is not one payment,
 and the result does not hang on the order in which records came, or on how often reconciliation ran in between.
 
-TURNO_RECON_FACTOR makes the month larger: cases of every sort, 3 by default.
+TURNO_RECON_FACTOR makes the month larger: cases of every sort, 3 by default. The figures of that month stand in
+docs/reconciliation-rules.md; TURNO_WRITE_MATRIX=1 and this file's tests write them anew.
 """
 
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
@@ -20,7 +22,9 @@ from turno_lms.orchestration.rule_changes import RuleChange, try_rules
 from turno_lms.reconciliation.matches import record_matches
 from turno_lms.warehouse.connection import Role
 
-SIZE = int(os.environ.get("TURNO_RECON_FACTOR", "3"))
+DOCUMENTED_SIZE = 3
+SIZE = int(os.environ.get("TURNO_RECON_FACTOR", DOCUMENTED_SIZE))
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reconciliation-rules.md"
 MONTH = planted(SIZE)
 RULES = (
     "gateway_payment_reference", "recon_match_key", "date_tolerance", "charge_explained", "amount_tolerance",
@@ -79,6 +83,37 @@ def kinds(project: DbtProject) -> dict[str, str]:
     return {row["native_reference"]: row["kind"] for row in rows}
 
 
+def check_documented(table: str, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """That a table of the document, between its marks, has these rows; with TURNO_WRITE_MATRIX it gets them."""
+    if SIZE != DOCUMENTED_SIZE:
+        return
+    lines = (" | ".join(map(str, cells)) for cells in (heading, ["---"] * len(heading), *rows))
+    written = "\n".join(f"| {line} |" for line in lines)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    above, mark, rest = text.partition(f"<!-- {table} -->\n")
+    before, end, below = rest.partition(f"\n<!-- end of {table} -->")
+    assert mark
+    assert end
+    if os.environ.get("TURNO_WRITE_MATRIX"):
+        DOCUMENT.write_text(above + mark + written + end + below, encoding="utf-8")
+    else:
+        assert before == written
+
+
+def percent(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %"
+
+
+def counts(project: DbtProject) -> tuple[int, ...]:
+    """Files and webhooks that came, matches, those that are false, and payments that are named and left."""
+    landed = project.conn.execute(
+        "select (select count(*) from raw.raw_s3_file_processing_log) as files,"
+        " (select count(*) from raw.raw_razorpay_api) as webhooks"
+    ).fetchone()
+    matched = found(project)
+    return (*(landed or {}).values(), len(matched), len(false_matches(MONTH, matched)), len(kinds(project)))
+
+
 @pytest.fixture
 def whole_month(project: DbtProject) -> DbtProject:
     put_book(project, MONTH)
@@ -91,8 +126,15 @@ def test_every_rule_finds_its_own_and_nothing_else_is_matched(whole_month: DbtPr
     matched = found(whole_month)
     assert false_matches(MONTH, matched) == []
     figures = precision_and_recall(MONTH, matched)
-    print("rule: planted, matched, right", figures)
     assert all(planted == made == right > 0 for planted, made, right in figures.values()), figures
+    check_documented(
+        "rules",
+        ("rule", "planted", "matched", "of those right", "precision", "recall"),
+        (
+            (f"`{rule}`", planted, made, right, percent(right, made), percent(right, planted))
+            for rule, (planted, made, right) in figures.items()
+        ),
+    )
 
     named, expected = kinds(whole_month), dict(MONTH.left)
     # of two equal rows, either may be the one that is left
@@ -106,7 +148,7 @@ def test_every_rule_finds_its_own_and_nothing_else_is_matched(whole_month: DbtPr
 def test_order_chunks_and_runs_in_between_change_nothing(whole_month: DbtProject) -> None:
     """The same month shuffled, in small files, the first half reconciled on the 12th, as it was then."""
     project = whole_month
-    before, named = found(project), Counter(kinds(project).values())
+    before, named, as_it_came = found(project), Counter(kinds(project).values()), counts(project)
     project.empty()
     put_book(project, MONTH)
     chance = random.Random(20)  # noqa: S311  # a shuffle, not a secret
@@ -122,6 +164,24 @@ def test_order_chunks_and_runs_in_between_change_nothing(whole_month: DbtProject
     assert false_matches(MONTH, after) == []
     assert precision_and_recall(MONTH, after) == precision_and_recall(MONTH, before)
     assert Counter(kinds(project).values()) == named
+    shuffled = counts(project)
+    assert shuffled[1:] == as_it_came[1:]
+    check_documented(
+        "orders",
+        (
+            "the month",
+            "reconciled",
+            "files",
+            "webhooks",
+            "matched",
+            "of those false",
+            "payments named and left",
+        ),
+        (
+            ("as it came", "once", *as_it_came),
+            ("shuffled, in files of up to seven rows", "on the 12th and at the end", *shuffled),
+        ),
+    )
 
 
 @contextmanager

@@ -85,8 +85,17 @@ class Receiver:
         stop_child(self.process)
 
 
+CONFIGURATION = "webhook_receiver/gunicorn.conf.py"
+
+
 def start_receiver(
-    python: Path, folder: Path, database_url: str, *, port: int | None = None, **environment: str
+    python: Path,
+    folder: Path,
+    database_url: str,
+    *,
+    port: int | None = None,
+    configuration: str = CONFIGURATION,
+    **environment: str,
 ) -> Receiver:
     """Start a receiver that knows the lenders axle (both gateways), gb and bare (which has no secret)."""
     port = port or free_port()
@@ -95,7 +104,7 @@ def start_receiver(
         [
             str(python.with_name("gunicorn")),
             "-c",
-            "webhook_receiver/gunicorn.conf.py",
+            configuration,
             "-b",
             f"{LOOPBACK}:{port}",
         ],

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from turno_lms.domain.spreadsheets import GUARD, ROUNDED
 from turno_lms.domain.states import RowReason
 from turno_lms.lenders.columns import (
     REFERENCES,
@@ -48,8 +49,6 @@ _WHOLE = {
 _RUPEE_MARK = r"(?i)^(?:₹|rs\.?|inr)\s*"
 _ONLY = r"\s*/-$"  # Rs. 5,499/-
 _MINUS = r"^-|^\(.*\)$"
-_GUARD = r"""^(?:'|="?)|"$"""  # spreadsheets keep a number as text behind ' or as ="..."
-_SCIENTIFIC = r"^\d(?:\.\d+)?[Ee]\+?\d+$"
 _PLAIN_IDENTIFIER = "^(?:[A-Z][A-Z0-9]*|[0-9]+)$"
 _PLAIN_TEXT = "^[!-~]+$"
 _INDIA, _UTC = "Asia/Kolkata", "UTC"
@@ -98,8 +97,8 @@ def part(name: str, column: AnyColumn, *, is_reference: bool, blanks: Collection
 def _reference(text: pl.Expr, blanks: Collection[str]) -> pl.Expr:
     import polars as pl
 
-    bare = text.str.replace_all(_GUARD, "").str.strip_chars()
-    exact = pl.when(~bare.str.contains(_SCIENTIFIC)).then(bare)
+    bare = text.str.replace_all(GUARD, "").str.strip_chars()
+    exact = pl.when(~bare.str.contains(ROUNDED)).then(bare)
     return _without_blanks(_unless_empty(exact), blanks)
 
 
@@ -114,8 +113,8 @@ def lost(name: str) -> pl.Expr:
     """A reference's text that a spreadsheet has rounded (5.02E+13); null for any other."""
     import polars as pl
 
-    text = pl.col(name).str.replace_all(_GUARD, "").str.strip_chars()
-    return pl.when(text.str.contains(_SCIENTIFIC)).then(text)
+    text = pl.col(name).str.replace_all(GUARD, "").str.strip_chars()
+    return pl.when(text.str.contains(ROUNDED)).then(text)
 
 
 def is_ambiguous(name: str, column: AnyColumn, *, loan_id_pattern: str) -> pl.Expr | None:
@@ -349,8 +348,8 @@ def _identifier(text: pl.Expr, pattern: str) -> pl.Expr:
 def _compact_id(text: pl.Expr) -> pl.Expr:
     import polars as pl
 
-    compact = text.str.replace_all(_GUARD, "").str.replace_all(r"\s", "").str.to_uppercase()
-    return pl.when(~compact.str.contains(_SCIENTIFIC)).then(compact)
+    compact = text.str.replace_all(GUARD, "").str.replace_all(r"\s", "").str.to_uppercase()
+    return pl.when(~compact.str.contains(ROUNDED)).then(compact)
 
 
 def _loan_id(text: pl.Expr, column: LoanIdColumn, loan_id_pattern: str) -> pl.Expr:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from turno_lms.domain.money import canonical_amount, rupees
-from turno_lms.reconciliation.reports import compare_rules
+from turno_lms.reconciliation.rule_trials import compare_rules
 from turno_lms.warehouse.connection import Role, Row, WarehouseConnection, connect
 
 SUFFIX = "__dry_run"
@@ -44,7 +44,7 @@ class RuleChange:
 def try_rules(conn: WarehouseConnection, change: RuleChange) -> list[Row]:
     """What would differ in the open work of the last run, by lender and rule or kind: items and rupees, before, after.
 
-    Rule R8 is searched only when matches are recorded, so groups for it appear as left over. Raises DryRunError.
+    Raises DryRunError.
     """
     variables = change.variables()
     try:

@@ -73,6 +73,13 @@ def summary(day: Annotated[datetime | None, typer.Argument(formats=["%Y-%m-%d"])
 
 
 @app.command()
+def days(number: Annotated[int, typer.Argument(min=1, max=366, help="How many.")] = 30) -> None:
+    """Rupees matched, expected and mismatched, day by day (IST) up to today; the console's first page draws them."""
+    with connect(Role.RECONCILER) as conn:
+        _print(reports.by_day(conn, reports.today(), number))
+
+
+@app.command()
 def assign(ids: Ids, owner: Annotated[str, typer.Option(help="To whom.")], actor: Actor) -> None:
     """Give exceptions to a person."""
     with _acting() as conn:

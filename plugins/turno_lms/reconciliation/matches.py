@@ -38,6 +38,16 @@ PAYMENT_KINDS = (
 """The exceptions of payments that are opened and cleared here."""
 _EXACT_PAIRS = "create temporary view proposed_pair as select * from core.core_recon_exact"
 _NEAR_PAIRS = "create temporary view proposed_pair as select * from core.core_recon_near where is_accepted"
+_OPEN_GROUP = """
+create temporary view open_group as
+select member.* from core.core_recon_group as member
+left join core.core_recon_match as known on member.native_reference = known.native_reference
+where known.native_reference is null
+"""
+_AS_RECORDED = (
+    "create temporary view left_over_now as select * from core.core_recon_left_over",
+    "create temporary view matched_now as select native_reference, posting_key from core.core_recon_match",
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,10 @@ def record_matches(conn: WarehouseConnection, run: RunContext) -> ReconReport:
         pairs = _record_pairs(conn, _EXACT_PAIRS, run) + _record_pairs(conn, _NEAR_PAIRS, run)
         groups = _record_groups(conn, run)
         values = {"run": run.label, "kinds": list(PAYMENT_KINDS), "posting_hours": POSTING_HOURS}
+        for view in (*_AS_RECORDED, STATEMENTS["name_left_over"]):
+            conn.execute(view)
         conn.execute(STATEMENTS["judge_payments"], values)
+        conn.execute("drop view left_over_now, matched_now cascade")
         conn.execute("analyze payment_judged")
         cleared = _touched(conn, "clear_explained", values)
         opened = _touched(conn, "open_unexplained", values)
@@ -114,13 +127,20 @@ def _record_groups(conn: WarehouseConnection, run: RunContext) -> int:
     conn.execute(STATEMENTS["make_group_members"])
     conn.execute(STATEMENTS["take_group_sums"])
     matched = _record_members(conn, "group_sum", None, run)
+    conn.execute(_OPEN_GROUP)
+    take_subsets(conn)
+    matched += _record_members(conn, "group_subset", None, run)
+    conn.execute("drop table group_member")
+    conn.execute("drop view open_group")
+    return matched
+
+
+def take_subsets(conn: WarehouseConnection) -> None:
+    """Rule R8: put into group_member the only subsets that agree, of the groups in the view open_group."""
     rows = conn.execute(STATEMENTS["open_groups"], {"most": MOST_RECORDS}).fetchall()
     for _, members in groupby(rows, key=lambda row: row["group_key"]):
         for member in _subset_members(list(members)):
             conn.execute(_ADD_MEMBER, member)
-    matched += _record_members(conn, "group_subset", None, run)
-    conn.execute("drop table group_member")
-    return matched
 
 
 _ADD_MEMBER = """

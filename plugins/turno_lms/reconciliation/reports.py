@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from turno_lms.domain.dates import ist_date
@@ -18,7 +17,6 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 LEAST_PAYMENTS = 20
 """Payments a day below which a change of their number says nothing."""
-_COMPARED = ("near", "group", "left_over")
 _LEAVE_OUT = frozenset({"handled_by", "opened_by_run", "state", "progress"})
 _DAILY = "select * from core.core_recon_daily where day = %s order by lender, measure desc, status, age"
 
@@ -51,19 +49,17 @@ def daily(conn: WarehouseConnection, day: date) -> list[Row]:
     return conn.execute(_DAILY, (day,)).fetchall()
 
 
+def by_day(conn: WarehouseConnection, last: date, days: int) -> list[Row]:
+    """How payments stood on the `days` days (IST) up to `last`, as far as they have a summary.
+
+    Rupees matched, expected, mismatched and resolved by a person, and the number of payments that do not agree.
+    """
+    return conn.execute(STATEMENTS["stood_by_day"], {"last": last, "days": days}).fetchall()
+
+
 def matches_of_loan(conn: WarehouseConnection, loan_id: str) -> list[Row]:
     """Every member of every match of a loan, with the rule and the distances."""
     return conn.execute(STATEMENTS["matches_of_loan"], {"loan_id": loan_id.strip().upper()}).fetchall()
-
-
-def compare_rules(conn: WarehouseConnection, suffix: str) -> list[Row]:
-    """Where the models of the rules differ from those built under the names with `suffix`, in items and rupees."""
-    view = sql.SQL("create or replace temporary view {tried} as select * from {table}")
-    with conn.transaction(force_rollback=True):
-        for name in _COMPARED:
-            table = sql.Identifier("core", f"core_recon_{name}{suffix}")
-            conn.execute(view.format(tried=sql.Identifier(f"tried_{name}"), table=table))
-        return conn.execute(STATEMENTS["compare_rules"]).fetchall()
 
 
 def find_unusual(conn: WarehouseConnection, day: date, run: RunContext) -> list[Unusual]:

@@ -1,78 +1,80 @@
 """Settlement reports of the gateways, as their dashboards write them and as their APIs answer, in one form.
 
+A report from a dashboard is a table of lines, as CSV or as a workbook. Cashfree's, and a workbook that holds Razorpay's
+list of settlements as well, says beside it what each settlement came to: the lines must add up to that.
+
 Razorpay's dashboard writes rupees and a fee without its tax, its API paise and a fee that holds the tax. Cashfree
 writes rupees in both. What a gateway kept of a payment is the payment less what it settled; where the stated fee says
 otherwise, the report is refused. A line that is not settled yet is left out: it comes again with its settlement.
 """
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from turno_lms.domain.dates import IST, ist_date_of_epoch
-from turno_lms.domain.money import AmountError, paise_to_rupees, rupees
+from turno_lms.domain.dates import ist_date_of_epoch
+from turno_lms.domain.money import paise_to_rupees
+from turno_lms.reconciliation.settlement_lines import (
+    NumberedRow,
+    Row,
+    SettlementError,
+    SettlementLine,
+    day_of,
+    read_row,
+    reference_of,
+    rupees_of,
+)
+from turno_lms.reconciliation.settlement_totals import Stated, check_stated, without_totals
 
 GATEWAYS = ("razorpay", "cashfree")
-_DATES = ("%d/%m/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S", "%d/%m/%Y", "%Y-%m-%d")
 _ENTITIES = {"payment": "payment", "refund": "refund", "adjustment": "adjustment"}
 
 
-class SettlementError(ValueError):
-    """A report that cannot be taken; the message names the line and its fault. Nothing was stored."""
+@dataclass(frozen=True)
+class FileTables:
+    """The tables of a report from a dashboard: its lines, and what it says of each settlement (often nothing)."""
+
+    lines: Sequence[NumberedRow]
+    settlements: Sequence[NumberedRow] = ()
 
 
 @dataclass(frozen=True)
-class SettlementLine:
-    """One payment, refund or adjustment. Rupees; `fee` holds the GST, `net` is what reached the bank."""
+class FileHeadings:
+    """The headings of one of a report's tables: those by which it is known, and others that are read."""
 
-    number: int
-    entity: str
-    entity_id: str
-    payment_id: str | None
-    method: str | None
-    amount: Decimal
-    fee: Decimal
-    tax: Decimal | None
-    net: Decimal
-    settlement_id: str
-    utr: str | None
-    settled_on: date | None
-    payload: Mapping[str, Any] = field(repr=False, compare=False)
+    needed: frozenset[str]
+    known: frozenset[str]
 
 
-Row = Mapping[str, Any]
+def file_headings(gateway: str) -> tuple[FileHeadings, FileHeadings]:
+    """How the tables of the gateway's report are known: the lines, and what it says of each settlement."""
+    return _FILES[gateway].headings, _FILES[gateway].settlement_headings
 
 
-def read_file(gateway: str, text: str) -> list[SettlementLine]:
-    """The lines of a report from the gateway's dashboard, saved as CSV. Raises SettlementError."""
-    rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+def read_file(gateway: str, tables: FileTables) -> list[SettlementLine]:
+    """The lines of a report from the gateway's dashboard, with physical row numbers. Raises SettlementError.
+
+    Totals below the lines, and what the report says of its settlements, must be what the lines add up to.
+    """
     layout = _FILES[gateway]
-    if missing := sorted(layout.headings - {heading.strip() for heading in rows.fieldnames or []}):
-        raise SettlementError(f"the report lacks the column {missing[0]!r}: is it {gateway}'s?")
-    trimmed = (
-        {(name or "").strip(): (value or "").strip() for name, value in row.items() if isinstance(value, str)}
-        for row in rows
-    )
-    return list(_lines(trimmed, layout.line))
+    lines = _lines(without_totals(_trimmed(tables.lines), layout.identity, layout.summed), layout.line)
+    said = without_totals(_trimmed(tables.settlements), layout.settlement_identity, layout.settlement_summed)
+    stated = [read_row(number, layout.settlement, row) for number, row in said]
+    return check_stated(list(lines), stated)
 
 
 def read_api(gateway: str, items: Iterable[Row]) -> list[SettlementLine]:
     """The lines of the gateway API's answer. Raises SettlementError."""
-    return list(_lines(items, _APIS[gateway]))
+    return list(_lines(enumerate(items, start=1), _APIS[gateway]))
 
 
 def _lines(
-    rows: Iterable[Row], line_of: Callable[[int, Row], SettlementLine | None]
+    rows: Iterable[tuple[int, Row]], line_of: Callable[[int, Row], SettlementLine | None]
 ) -> Iterator[SettlementLine]:
-    for number, row in enumerate(rows, start=1):
-        try:
-            line = line_of(number, row)
-        except (AmountError, ValueError, KeyError) as error:
-            raise SettlementError(f"line {number}: {error}") from error
+    for number, row in rows:
+        line = read_row(number, partial(line_of, number), row)
         if line is None:
             continue
         kept = line.amount - line.net
@@ -83,17 +85,27 @@ def _lines(
         yield line
 
 
+def _trimmed(rows: Iterable[NumberedRow]) -> Iterator[NumberedRow]:
+    for number, row in rows:
+        yield number, {heading: cell.strip() for heading, cell in row.items()}
+
+
 def _razorpay_file(number: int, row: Row) -> SettlementLine | None:
-    if not row["settlement_id"]:
+    settlement, entity_id = reference_of(row.get("settlement_id")), reference_of(row["entity_id"])
+    if not settlement or not entity_id:
         return None
-    entity = _ENTITIES.get(row["transaction_entity"], "other")
-    fee, tax = _rupees(row["fee (exclusive tax)"]), _rupees(row["tax"])
+    entity = _ENTITIES.get(row["transaction_entity"].lower(), "other")
+    fee, tax = rupees_of(row["fee (exclusive tax)"]), rupees_of(row["tax"])
     return SettlementLine(
-        number, entity, row["entity_id"], row["entity_id"] if entity == "payment" else None,
-        row.get("payment_method") or None, _rupees(row["amount"]), fee + tax, tax,
-        _rupees(row["credit"]) - _rupees(row["debit"]), row["settlement_id"], row["settlement_utr"] or None,
-        _day(row.get("settled_at")), dict(row),
+        number, entity, entity_id, entity_id if entity == "payment" else None,
+        row.get("payment_method") or None, rupees_of(row["amount"]), fee + tax, tax,
+        rupees_of(row["credit"]) - rupees_of(row["debit"]), settlement, reference_of(row.get("settlement_utr")),
+        day_of(row.get("settled_at")), dict(row),
     )  # fmt: skip
+
+
+def _razorpay_settlement(row: Row) -> Stated:
+    return Stated(str(reference_of(row["id"])), reference_of(row["utr"]), None, rupees_of(row["amount"]))
 
 
 def _razorpay_api(number: int, row: Row) -> SettlementLine | None:
@@ -111,15 +123,25 @@ def _razorpay_api(number: int, row: Row) -> SettlementLine | None:
 
 
 def _cashfree_file(number: int, row: Row) -> SettlementLine | None:
+    utr = reference_of(row.get("UTR"))
     named = {
-        "event_type": row["Event Type"], "event_id": row["Event ID"], "sale_type": row["Sale Type"],
+        "event_type": row["Event Type"], "event_id": reference_of(row["Event ID"]), "sale_type": row["Sale Type"],
         "event_amount": row["Event Amount"], "event_settlement_amount": row["Event Settlement Amount"],
-        "settlement_date": row["Settlement Date"], "settlement_utr": row["UTR"],
-        "cf_settlement_id": row.get("Settlement ID") or row["UTR"], "cf_payment_id": row.get("CF Payment ID"),
+        "settlement_date": row.get("Settlement Date"), "settlement_utr": utr,
+        "cf_settlement_id": reference_of(row.get("Settlement ID")) or utr,
+        "cf_payment_id": reference_of(row.get("CF Payment ID")),
         "payment_service_tax": row.get("Service Tax"), "payment_group": row.get("Payment Group"),
     }  # fmt: skip
     line = _cashfree_api(number, named)
     return line and SettlementLine(**{**vars(line), "payload": dict(row)})
+
+
+def _cashfree_settlement(row: Row) -> Stated:
+    """By Cashfree's page on the report, the events of a settlement add up to its net settlement amount."""
+    return Stated(
+        str(reference_of(row["ID"])), reference_of(row["UTR"]), rupees_of(row["Total Transaction Amount"]),
+        rupees_of(row["Net Settlement Amount"]),
+    )  # fmt: skip
 
 
 def _cashfree_api(number: int, row: Row) -> SettlementLine | None:
@@ -127,65 +149,75 @@ def _cashfree_api(number: int, row: Row) -> SettlementLine | None:
     if not settlement:
         return None
     entity = _ENTITIES.get(str(row["event_type"]).lower(), "adjustment")
-    amount, settled = _rupees(row["event_amount"]), _rupees(row["event_settlement_amount"])
+    amount, settled = rupees_of(row["event_amount"]), rupees_of(row["event_settlement_amount"])
     tax = row.get("payment_service_tax")
     sign = -1 if str(row.get("sale_type")).upper() == "DEBIT" else 1
     payment_id = row.get("cf_payment_id") or (row["event_id"] if entity == "payment" else None)
     return SettlementLine(
         number, entity, str(row["event_id"]), str(payment_id) if payment_id else None,
         row.get("payment_group") or None, amount, amount - settled if entity == "payment" else Decimal(0),
-        _rupees(tax) if tax not in (None, "") else None, sign * settled, str(settlement),
-        str(row["settlement_utr"]) if row.get("settlement_utr") else None, _day(row.get("settlement_date")),
+        rupees_of(tax) if tax not in (None, "") else None, sign * settled, str(settlement),
+        str(row["settlement_utr"]) if row.get("settlement_utr") else None, day_of(row.get("settlement_date")),
         dict(row),
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _FileLayout:
-    headings: frozenset[str]
+    """The two tables of a report: the heading of a row's own id, those that a total sums, and how a row is read."""
+
+    headings: FileHeadings
+    identity: str
+    summed: tuple[str, ...]
     line: Callable[[int, Row], SettlementLine | None]
+    settlement_headings: FileHeadings
+    settlement_identity: str
+    settlement_summed: tuple[str, ...]
+    settlement: Callable[[Row], Stated]
 
 
 _FILES = {
     "razorpay": _FileLayout(
-        frozenset(
-            {
-                "transaction_entity", "entity_id", "amount", "fee (exclusive tax)", "tax", "debit", "credit",
-                "settlement_id", "settlement_utr",
-            }
+        FileHeadings(
+            frozenset(
+                {
+                    "transaction_entity", "entity_id", "amount", "fee (exclusive tax)", "tax", "debit", "credit",
+                    "settlement_id", "settlement_utr",
+                }
+            ),
+            frozenset({"payment_method", "settled_at"}),
         ),
+        "entity_id",
+        ("amount", "fee (exclusive tax)", "tax", "debit", "credit"),
         _razorpay_file,
+        FileHeadings(frozenset({"id", "amount", "fees", "tax", "utr"}), frozenset()),
+        "id",
+        ("amount",),
+        _razorpay_settlement,
     ),
     "cashfree": _FileLayout(
-        frozenset(
-            {
-                "Event ID", "Event Type", "Sale Type", "Event Amount", "Event Settlement Amount", "Settlement Date",
-                "UTR",
-            }
+        FileHeadings(
+            frozenset(
+                {
+                    "Event ID", "Event Type", "Sale Type", "Event Amount", "Event Settlement Amount", "Settlement Date",
+                    "UTR",
+                }
+            ),
+            frozenset({"Settlement ID", "CF Payment ID", "Service Tax", "Payment Group"}),
         ),
+        "Event ID",
+        ("Event Amount", "Event Settlement Amount"),
         _cashfree_file,
+        FileHeadings(
+            frozenset({"ID", "Total Transaction Amount", "Net Settlement Amount", "UTR"}), frozenset()
+        ),
+        "ID",
+        ("Total Transaction Amount", "Net Settlement Amount"),
+        _cashfree_settlement,
     ),
 }  # fmt: skip
 _APIS = {"razorpay": _razorpay_api, "cashfree": _cashfree_api}
 
 
-def _rupees(value: Any) -> Decimal:
-    """Rupees of a cell or a JSON number; blank is none."""
-    return rupees(str(value).replace(",", "")) if value not in (None, "") else Decimal("0.00")
-
-
 def _paise(value: Any) -> Decimal:
     return paise_to_rupees(int(value or 0))
-
-
-def _day(text: Any) -> date | None:
-    """The IST day of a moment as a report writes it; None for blank."""
-    if not text:
-        return None
-    for layout in _DATES:
-        try:
-            return datetime.strptime(str(text), layout).replace(tzinfo=IST).date()
-        except ValueError:
-            continue
-    moment = datetime.fromisoformat(str(text))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=IST)).astimezone(IST).date()

@@ -9,12 +9,14 @@ from typing import Any
 
 from turno_lms.domain.runs import RunContext
 from turno_lms.fineract import exact_json
-from turno_lms.reconciliation.settlement_layouts import GATEWAYS, SettlementError, SettlementLine
+from turno_lms.reconciliation.settlement_layouts import GATEWAYS
+from turno_lms.reconciliation.settlement_lines import SettlementError, SettlementLine
 from turno_lms.reconciliation.statements import STATEMENTS
 from turno_lms.warehouse.connection import WarehouseConnection
 
 PREFIX = "settlements/"
-"""Where report files arrive: settlements/<gateway>/<lender>/<name>.csv."""
+"""Where report files arrive: settlements/<gateway>/<lender>/<name>.csv or .xlsx."""
+_ENDINGS = (".csv", ".xlsx")
 _KNOWN = """
 select 1 from raw.raw_gateway_settlement_report
 where gateway = %s and lender = %s and source = %s and name = %s and sha256 = %s
@@ -57,7 +59,7 @@ def account_of(key: str) -> tuple[str, str] | None:
     """Gateway and lender of a report's key; None where the key is no report's."""
     parts = PurePosixPath(key).parts
     named = len(parts) == 4 and key.startswith(PREFIX) and parts[1] in GATEWAYS  # noqa: PLR2004  # see PREFIX
-    return (parts[1], parts[2]) if named and key.lower().endswith(".csv") else None
+    return (parts[1], parts[2]) if named and key.lower().endswith(_ENDINGS) else None
 
 
 def digest(content: bytes) -> str:
@@ -68,6 +70,11 @@ def digest(content: bytes) -> str:
 def digest_of_lines(lines: Sequence[SettlementLine]) -> str:
     """sha256 of an API's answer, in one form."""
     return digest(exact_json.dumps([dict(line.payload) for line in lines]).encode())
+
+
+def is_landed(conn: WarehouseConnection, account: tuple[str, str], key: str, sha256: str) -> bool:
+    """Whether a file with these bytes was landed under this key."""
+    return conn.execute(_KNOWN, (*account, "file", key, sha256)).fetchone() is not None
 
 
 def land(conn: WarehouseConnection, report: Report, run: RunContext) -> Landed:

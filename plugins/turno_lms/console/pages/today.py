@@ -23,6 +23,7 @@ from typing_extensions import override
 
 from turno_lms.console.access import user_of
 from turno_lms.console.forms import form
+from turno_lms.console.pages.recon_days import recon_days
 from turno_lms.console.sql_page import query_of, read
 from turno_lms.domain.money import indian_number, indian_rupees
 from turno_lms.warehouse.connection import Row
@@ -64,6 +65,7 @@ async def _widget(request: Request) -> BaseWidget:
             HtmlWidget(form("at_risk", lines=lines)),
             HtmlWidget(form("ageing", lenders=_ageing(risks), ages=_AGES)),
             _chart(risks),
+            await recon_days(),
         ]
     )
 

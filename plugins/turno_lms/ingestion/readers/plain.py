@@ -4,7 +4,7 @@ For files of our own making such as those of operations; lenders' files are read
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +16,7 @@ from turno_lms.ingestion.readers.sheets import SheetFile
 from turno_lms.ingestion.readers.text import TextFile, text_blocks
 from turno_lms.ingestion.refusals import FileRefusedError
 from turno_lms.ingestion.sandbox import LIMITS, run_job
-from turno_lms.ingestion.tables import NumberedRow
+from turno_lms.ingestion.tables import NumberedRow, TextRow
 from turno_lms.lenders.formats import CsvFormat
 
 _CSV = CsvFormat(type="csv")
@@ -36,20 +36,32 @@ def plain_rows(path: Path, name: str) -> Iterator[PlainRow]:
 
     Raises FileRefusedError for what is empty, none of these, or unreadable further down. `name` is for its messages.
     """
+    if looks_like(path) == "JSON":
+        yield from _json_rows(path, name)
+        return
+    for records in cell_tables(path, name, or_else="a JSON list or JSON lines"):
+        yield from _under_headings(records, name)
+        return
+
+
+def cell_tables(path: Path, name: str, or_else: str = "") -> Iterator[Iterator[NumberedRow]]:
+    """The records of a CSV (UTF-8, commas), or of each sheet of an XLSX in order, to be taken one after the other.
+
+    Raises FileRefusedError for any other file; `or_else` are the formats besides these two that its message offers.
+    """
     if path.stat().st_size == 0:
         raise FileRefusedError(FileError.EMPTY_FILE, f"{name} is empty (0 bytes)")
     found = looks_like(path)
     if found == "text":
-        yield from _under_headings(TextFile(path, _CSV, name).records(), name)
-    elif found == "JSON":
-        yield from _json_rows(path, name)
+        yield TextFile(path, _CSV, name).records()
     elif found == "an XLSX workbook":
         with TemporaryDirectory(prefix="turno-read-") as folder:
-            run_job("workbook", path, Path(folder), name, LIMITS, format="xlsx", sheet=None)
-            yield from _under_headings(SheetFile(Path(folder) / "0.rows", name).records(), name)
+            sheets = run_job("workbook", path, Path(folder), name, LIMITS, format="xlsx", sheet=None)
+            for number, sheet in enumerate(sheets):
+                yield SheetFile(Path(folder) / f"{number}.rows", f"{name}, sheet {sheet}").records()
     else:
-        message = f"{name} looks like {found}; it must be CSV, XLSX, a JSON list or JSON lines"
-        raise FileRefusedError(FileError.UNREADABLE_FILE, message)
+        fitting = f"CSV, XLSX, {or_else}" if or_else else "CSV or XLSX"
+        raise FileRefusedError(FileError.UNREADABLE_FILE, f"{name} looks like {found}; it must be {fitting}")
 
 
 def _under_headings(records: Iterator[NumberedRow], name: str) -> Iterator[PlainRow]:
@@ -59,17 +71,21 @@ def _under_headings(records: Iterator[NumberedRow], name: str) -> Iterator[Plain
             continue
         if not headings:
             headings = [cell.strip() for cell in row]
-            _check_headings(headings, name)
+            check_headings(headings, name)
             continue
-        if len(row) > len(headings) and any(cell.strip() for cell in row[len(headings) :]):
-            message = (
-                f"{name}: row {number} has more cells than there are headings: is a comma not in quotes?"
-            )
-            raise FileRefusedError(FileError.UNREADABLE_FILE, message)
-        yield PlainRow(number, {h: cell for h, cell in zip(headings, row, strict=False) if h}, is_text=True)
+        yield plain_row(headings, number, row, name)
 
 
-def _check_headings(headings: list[str], name: str) -> None:
+def plain_row(headings: Sequence[str], number: int, row: TextRow, name: str) -> PlainRow:
+    """A row's cells under their headings. Raises FileRefusedError for text beyond the last of them."""
+    if any(cell.strip() for cell in row[len(headings) :]):
+        message = f"{name}: row {number} has more cells than there are headings: is a comma not in quotes?"
+        raise FileRefusedError(FileError.UNREADABLE_FILE, message)
+    return PlainRow(number, {h: cell for h, cell in zip(headings, row, strict=False) if h}, is_text=True)
+
+
+def check_headings(headings: Sequence[str], name: str) -> None:
+    """Raise FileRefusedError where a heading stands twice: which of the two counts is not said."""
     named = [heading for heading in headings if heading]
     twice = sorted({heading for heading in named if named.count(heading) > 1})
     if twice:

@@ -1,42 +1,21 @@
--- What the models say of the payments that are left, as far as no match was recorded for them since; and what is asked
--- beside them: evidence that the posting channel reported as well, and what nothing holds and that was still not posted.
+-- The payments that are left (left_over_named), and what is asked beside them: evidence that the posting channel reported as
+-- well, and what nothing holds and that was still not posted.
 create temporary table payment_judged as
 select
     left_over.posting_key,
     left_over.lender,
     left_over.loan_id,
     left_over.amount,
-    -- what came near has been matched with another meanwhile: nothing of the other side is left
-    case
-        when near.is_left or left_over.kind = 'duplicate' then left_over.kind
-        when left_over.side = 'file' then 'missing_in_gateway'
-        else 'missing_in_file'
-    end as kind,
+    left_over.kind,
     left_over.class,
     jsonb_strip_nulls(
         jsonb_build_object(
             'business_date', left_over.business_date,
             'sightings', left_over.sightings,
-            'candidates', case when near.is_left or left_over.kind = 'duplicate' then left_over.candidates end
+            'candidates', left_over.candidates
         )
     ) as detail
-from core.core_recon_left_over as left_over
-cross join lateral (
-    select bool_or(
-        not exists (
-            select 1 from core.core_recon_match as other
-            where other.native_reference = candidate.told ->> 'native_reference'
-        )
-    ) as is_left
-    from jsonb_array_elements(left_over.candidates) as candidate (told)
-) as near
-left join core.core_payment_decision as decision on left_over.posting_key = decision.posting_key
-where
-    decision.linked_posting_key is null
-    and not exists (
-        select 1 from core.core_recon_match as known
-        where left_over.sightings ? known.native_reference and known.posting_key = left_over.posting_key
-    )
+from left_over_named as left_over
 union all
 select
     payment.posting_key,

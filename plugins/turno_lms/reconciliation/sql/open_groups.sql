@@ -1,4 +1,4 @@
--- Groups whose sums do not agree and that are small enough for the search, one row per member.
+-- Groups of open_group whose sums do not agree and that are small enough for the search, one row per member.
 select
     member.group_key,
     member.native_reference,
@@ -8,11 +8,9 @@ select
     member.is_posting_channel,
     member.amount,
     member.business_date
-from core.core_recon_group as member
-left join core.core_recon_match as known on member.native_reference = known.native_reference
+from open_group as member
 where
     not member.is_accepted
     and member.file_records <= %(most)s
     and member.gateway_records <= %(most)s
-    and known.native_reference is null
 order by member.group_key, member.native_reference

@@ -67,5 +67,5 @@ with DAG(
         return resolutions.accept_settlement(asked["ref"])
 
     asked = quote()
-    question = "Settle a loan for {rupees} rupees (band {band}), asked for by {requested_by}?"
+    question = "Settle loan {loan_id} for {rupees} rupees (band {band}), asked for by {requested_by}?"
     decided_by_second_person(asked, question, resolutions.decide_settlement) >> accept(asked)

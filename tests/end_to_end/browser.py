@@ -71,8 +71,9 @@ class Visitor:
         return self.page
 
     def click(self, selector: str) -> None:
-        """A click of the person's, which is counted in `clicks`."""
+        """A click of the person's, which is counted in `clicks`; not before the page's scripts are there to hear it."""
         self.clicks += 1
+        self.page.wait_for_load_state()
         self.page.click(selector)
 
     def press(self) -> None:

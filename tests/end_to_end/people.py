@@ -50,11 +50,11 @@ class Person:
     def until(self, dag_id: str, run_id: str, task: str, *states: str) -> str:
         """Wait until a task is in one of these states; which one."""
 
-        def is_there() -> bool:
-            return self.states(dag_id, run_id).get(task) in states
-
-        wait_for(is_there, f"{task} of {dag_id} never came to {states}: {self.states(dag_id, run_id)}")
-        return self.states(dag_id, run_id)[task]
+        deadline = time.monotonic() + SECONDS
+        while (found := self.states(dag_id, run_id)).get(task) not in states:
+            assert time.monotonic() < deadline, f"{task} of {dag_id} never came to {states}: {found}"
+            time.sleep(1)
+        return found[task]
 
     def unpause(self, *dag_ids: str) -> None:
         """Let these DAGs run, and no others: their schedules are not needed."""

@@ -435,7 +435,7 @@ _A_LOAN_TO_END = """
 select loan_id, total_outstanding
 from core.core_loan_master
 where
-    lender = 'gb' and status = 'Active' and total_outstanding between 5000 and 99000 and days_past_due > 180
+    lender = 'ugro' and status = 'Active' and total_outstanding between 5000 and 290000 and days_past_due > 180
     and payments_waiting = 0 and payments_blocked = 0
     and loan_id not in (select loan_id from core.core_recon_exception where state = 'open' and loan_id is not null)
     and loan_id not in (select loan_id from core.core_settlement)
@@ -451,7 +451,7 @@ def test_a_loan_is_written_off_once_another_person_approves(log_in: LogIn, ask: 
     loan_id = ask(_A_LOAN_TO_END)["loan_id"]
     page = operator.open("resolutions/list")
     press(page, "Write loans off")
-    page.fill("#lender", "gb")
+    page.fill("#lender", "ugro")
     page.fill("#loan_id", loan_id)
     page.fill("#reason", "vehicle stolen")
     operator.screenshot("console-write-off")
@@ -476,7 +476,7 @@ def test_a_foreclosure_is_quoted_and_given_up(log_in: LogIn, ask: Callable[..., 
     loan_id = ask(_A_LOAN_TO_END)["loan_id"]
     page = operator.open("resolutions/list")
     press(page, "Foreclose a loan")
-    page.fill("#lender", "gb")
+    page.fill("#lender", "ugro")
     page.fill("#loan_id", loan_id)
     page.fill("#reason", "the borrower's letter")
     submit(page)

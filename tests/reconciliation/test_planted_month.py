@@ -107,7 +107,7 @@ def percent(part: int, whole: int) -> str:
 def counts(project: DbtProject) -> tuple[int, ...]:
     """Files and webhooks that came, matches, those that are false, and payments that are named and left."""
     landed = project.conn.execute(
-        "select (select count(*) from raw.raw_s3_file_processing_log) as files,"
+        "select (select count(distinct _file_id) from raw.raw_payment_file) as files,"
         " (select count(*) from raw.raw_razorpay_api) as webhooks"
     ).fetchone()
     matched = found(project)

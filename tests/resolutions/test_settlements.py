@@ -218,7 +218,9 @@ def test_what_nobody_decides_expires(walk: Walk) -> None:
     walk.conn.execute("update core.core_approval set expires_at = now() - interval '1 second'")
     with pytest.raises(ApprovalError, match="expired"):
         settlements.decide(walk.conn, ref, MEERA, approved=True)
-    assert settlements.advance(walk, ref, TODAY)["state"] == "expired"
+    row = settlements.advance(walk, ref, TODAY)
+    assert row["state"] == "expired"
+    assert row["last_error"].startswith("nobody answered by 20")
 
 
 def test_money_is_held_from_the_approval_on_and_released_with_its_own_dates_when_it_lapses(

@@ -181,7 +181,8 @@ def expire(conn: WarehouseConnection, book: Book, ref: str, run: RunContext) -> 
         open_still = row["state"] == ResolutionState.REQUESTED
         if not open_still or (approval is not None and not approval["is_expired"]):
             return False
-        move(conn, book, row, ResolutionState.EXPIRED, run)
+        until = f" by {approval['expires_at']:%Y-%m-%d %H:%M} UTC" if approval else ""
+        move(conn, book, row, ResolutionState.EXPIRED, run, last_error=f"nobody answered{until}")
         return True
 
 

@@ -176,14 +176,16 @@ def preview(conn: WarehouseConnection, row: Row) -> str:
     lines += [f"| {title} | {indian_rupees(row[name])} |" for title, name in entries]
     forgiven = row["waived"] + row["remainder"]
     percent = (forgiven * 100 / row["dues_total"]).quantize(Decimal("0.01"))
-    ending = "closed with a goodwill credit" if row["ending"] == Ending.GOODWILL_CREDIT else "written off"
+    credited = row["ending"] == Ending.GOODWILL_CREDIT
+    how = "closed with a goodwill credit" if credited else "written off"
+    ending = f"The remainder is {how}. " if row["remainder"] else ""
     pay_off = (
         f"{indian_rupees(row['payoff'])} ({row['payoff_by']})" if row["payoff"] is not None else "not quoted"
     )
     lines += [
         "",
         f"Loan {row['lender']} {row['loan_id']}: {indian_rupees(forgiven)} rupees ({percent} %) are forgiven, "
-        f"band **{row['band']}**. The remainder is {ending}. Paid off as its product has it, it would cost {pay_off}.",
+        f"band **{row['band']}**. {ending}Paid off as its product has it, it would cost {pay_off}.",
         "",
         f"Reason: {_line(row['reason'])}. Evidence: {_line(row['evidence'])}. Asked for by {row['requested_by']}.",
     ]

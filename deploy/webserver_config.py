@@ -5,6 +5,8 @@ import os
 from airflow.providers.fab.auth_manager.security_manager.override import FabAirflowSecurityManagerOverride
 from flask_appbuilder.const import AUTH_DB, AUTH_OAUTH
 
+from turno_lms.orchestration.access_commands import ACCOUNTS
+
 WTF_CSRF_ENABLED = True
 AUTH_USER_REGISTRATION = False
 AUTH_TYPE = AUTH_DB
@@ -18,10 +20,16 @@ class SingleSignOn(FabAirflowSecurityManagerOverride):
     """Reads a person's name and groups from the claims of any OpenID Connect provider."""
 
     def get_oauth_user_info(self, provider, resp):  # noqa: ARG002  (FAB's signature)
-        """The person behind a login: FAB's fields, from the token that authlib has verified."""
+        """The person behind a login: FAB's fields, from the token that authlib has verified.
+
+        Nobody without a name, nor with that of a program's account, which the login would take over.
+        """
         claims = resp.get("userinfo") or {}
+        name = claims.get("preferred_username")
+        if not name or name in ACCOUNTS:
+            return {}
         return {
-            "username": claims["preferred_username"],
+            "username": name,
             "email": claims.get("email", ""),
             "first_name": claims.get("given_name", ""),
             "last_name": claims.get("family_name", ""),

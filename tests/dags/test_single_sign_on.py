@@ -71,7 +71,8 @@ def log_in(airflow_url: str, name: str) -> requests.Session:
     browser = requests.Session()
     at_provider = browser.get(f"{airflow_url}/auth/login/sso", timeout=30)
     assert at_provider.status_code == 200, at_provider.text
-    browser.post(at_provider.url, data={"sub": name}, timeout=30)
+    back = browser.post(at_provider.url, data={"sub": name}, timeout=30)
+    assert back.status_code < 500, back.text
     token = browser.cookies.get("_token")
     if token:
         browser.headers["Authorization"] = f"Bearer {token}"
@@ -115,6 +116,12 @@ def test_who_is_in_none_of_our_groups_sees_nothing(
 def test_a_token_without_a_name_logs_nobody_in(airflow_url: str, employ: Employ) -> None:
     employ("nameless", preferred_username=None, groups=["turno-finance"])
     assert log_in(airflow_url, "nameless").cookies.get("_token") is None
+
+
+@pytest.mark.parametrize("account", ["admin", "receiver", "ci"])
+def test_nobody_takes_over_a_programs_account(airflow_url: str, employ: Employ, account: str) -> None:
+    employ(account, groups=["turno-admin"])
+    assert log_in(airflow_url, account).cookies.get("_token") is None
 
 
 def test_programs_keep_their_passwords(airflow_url: str) -> None:

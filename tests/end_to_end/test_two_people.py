@@ -255,7 +255,7 @@ def test_an_approved_settlement_that_is_not_paid_in_time_lapses_with_fineract_un
 ) -> None:
     """A week does not pass in a test: the promise is made to have been due two days ago."""
     (operator, admin), (asha, _) = browsers, people
-    ref = ask_to_settle(stack, operator, "GB100191", picture="settlement-form")
+    ref = ask_to_settle(stack, operator, "GB100161", picture="settlement-form")
     answer_at_the_console(admin, "Approve", "settlement-approve-asked")
     becomes(stack, ref, "accepted")
     show(operator, ref, "settlement accepted", "settlement-approve")

@@ -77,6 +77,6 @@ with DAG(
 
     done = act()
     path = choose_path(done)
-    approve = ask_second_person(done, "{action} records, asked for by {requested_by}?")
+    approve = ask_second_person(done, "Exceptions: {action} records, asked for by {requested_by}?")
     path >> [approve, announce(done)]
     approve >> record_decision(done, approve.output) >> execute(done)

@@ -1,6 +1,7 @@
 """Work in the console over HTTP: what a choice comes to, one exception's page, approvals of others, previews done for good."""
 
 import re
+from html import unescape
 from typing import TYPE_CHECKING
 
 import pytest
@@ -224,3 +225,17 @@ def test_payments_that_the_next_run_queues_are_found_by_their_filter(sign_in: "S
     text = sign_in("viewer").get(f"{HOME}payments/list?filter=posting__ready").text
     assert re.search(r"117\b", text)
     assert "GB000003" not in text
+
+
+@pytest.mark.usefixtures("questions")
+def test_every_line_of_today_leads_to_as_many_rows_as_it_counts(sign_in: "SignIn") -> None:
+    viewer = sign_in("viewer")
+    line = re.compile(
+        r'<td><a href="([^"]+)">([^<]+)</a></td>\s*<td>[^<]*</td>\s*<td class="text-end">([0-9,]+)</td>'
+    )
+    lines = line.findall(viewer.get(HOME).text)
+    assert len(lines) >= 6
+    for address, what, items in lines:
+        answer = viewer.get(unescape(address))
+        assert answer.status_code == 200, what
+        assert re.search(rf"of\s+(<[^>]+>)?{items}\b", answer.text), (what, items)

@@ -82,6 +82,19 @@ class IsEmpty(BaseFilter):
         return sql.SQL("{} is null").format(sql.Identifier(ctx.field_name)), []
 
 
+class NotEnded(BaseFilter):
+    """What the row is about is still open, however far a person has come with it (its column `state`)."""
+
+    name = "not_ended"
+    label = "has not ended"
+    data_type = FilterDataType.NONE
+
+    @override
+    def apply(self, ctx: FilterApplyContext) -> Condition:
+        """The condition."""
+        return sql.SQL("state = 'open'"), []
+
+
 class DateBetween(BaseFilter):
     """The column's day in India lies between two days, both included."""
 

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from turno_lms.console.access import user_of
 from turno_lms.console.fields import day, document, ist_time, moment, number, rupees, state, text
+from turno_lms.console.filters import Equals, NotEnded
 from turno_lms.console.forms import form
 from turno_lms.console.radius import radius_of, radius_url
 from turno_lms.console.sql_page import SqlPage, query_of, read
@@ -84,7 +85,7 @@ class Exceptions(SqlPage):
         state("lender"),
         text("loan_id", "Loan"),
         rupees("amount", "Rupees"),
-        state("life", "State"),
+        state("life", "State", filters=[Equals, NotEnded]),
         text("owner"),
         state("age", "Age, days"),
         state("deadline"),

@@ -10,7 +10,7 @@ from starlette_admin import action, row_action
 from starlette_admin.actions import ActionSelection
 from typing_extensions import override
 
-from turno_lms.console.fields import day, ist_time, moment, number, rupees, state, text
+from turno_lms.console.fields import day, ist_time, moment, number, run, rupees, state, text
 from turno_lms.console.forms import form
 from turno_lms.console.radius import radius_of, radius_url
 from turno_lms.console.sql_page import SqlPage, query_of, read
@@ -81,9 +81,10 @@ class PaymentLinks(SqlPage):
             text(name, exclude_from_list=True)
             for name in (
                 "end_reason", "last_error", "short_url", "gateway_link_id", "attempt", "tries", "created_by",
-                "created_by_run", "replaces",
+                "replaces",
             )
         ),
+        run("created_by_run", exclude_from_list=True),
     ]  # fmt: skip
     sortable_fields = ("link_id", "created_at", "amount")
     row_actions = ("view", "cancel_one")

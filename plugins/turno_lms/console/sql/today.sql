@@ -55,7 +55,7 @@ queued as (
 asked as (
     select
         'exceptions' as page,
-        'state__is=open AND kind__is=' || question.kind as filter,
+        'life__not_ended AND kind__is=' || question.kind as filter,
         'exceptions: ' || replace(question.kind, '_', ' ') as what,
         question.kind not in ('missing_in_file', 'missing_in_gateway') as needs_person,
         question.lender,

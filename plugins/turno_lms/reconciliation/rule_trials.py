@@ -8,7 +8,7 @@ from turno_lms.warehouse.connection import Row, WarehouseConnection
 
 _MODELS = ("near", "group", "left_over")
 _OUTCOMES = "create temporary table rule_outcome (trial text, lender text, name text, amount numeric(18, 2))"
-# what the last run matched by its rules is compared anew; what people matched is theirs under any rules
+# what the last run matched by its rules is compared anew; what people matched since then is no rule's
 _VIEWS = (
     "create temporary view by_hand as select native_reference, posting_key from core.core_recon_match"
     " where rule = 'manual'",
@@ -22,7 +22,8 @@ _VIEWS = (
 def compare_rules(conn: WarehouseConnection, suffix: str) -> list[Row]:
     """Where the models of the rules differ from those built under the names with `suffix`, in items and rupees.
 
-    Rule R8 and the names of what it leaves are worked out from both, as a run does it after the models.
+    Rule R8 and the names of what it leaves are worked out from both, as a run does it after the models. It is the last
+    run's work that is compared: a pair that people matched since may still stand among the models' own.
     """
     with conn.transaction(force_rollback=True):
         conn.execute(_OUTCOMES)

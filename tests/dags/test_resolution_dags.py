@@ -81,10 +81,10 @@ def test_a_settlement_from_the_form_to_its_end_and_back(
     assert run_dag("post_repayments").state == "success"  # and the proof holds
 
     ref = one(book, "select settlement_ref from core.core_settlement")["settlement_ref"]
-    undo = {"settlement_ref": ref, "reason": "the letter was forged"}
-    run = run_dag("undo_settlement", **undo, marked_as_success="approve|record_decision")
+    undo = {"ref": ref, "reason": "the letter was forged"}
+    run = run_dag("undo_resolution", **undo, marked_as_success="approve|record_decision")
     assert (run.tasks["undo"], settlement(book), status(fineract)) == ("failed", "done", 600)
-    assert run_dag("undo_settlement", **undo).state == "success"
+    assert run_dag("undo_resolution", **undo).state == "success"
     assert (settlement(book), status(fineract)) == ("undone", 300)
     assert run_dag("post_repayments").state == "success"  # its money is an ordinary repayment again
     corrected = processed(book, f"{key}-r1")
@@ -153,10 +153,10 @@ def test_a_loan_is_written_off_and_taken_back_by_two_people_each(
     row = one(book, "select write_off_ref, dues_total from core.core_write_off where state = 'done'")
     assert row["dues_total"] == Decimal(136000)
 
-    undo = {"write_off_ref": row["write_off_ref"], "reason": "the vehicle was found"}
-    run = run_dag("undo_write_off", **undo, marked_as_success="approve|record_decision")
+    undo = {"ref": row["write_off_ref"], "reason": "the vehicle was found"}
+    run = run_dag("undo_resolution", **undo, marked_as_success="approve|record_decision")
     assert (run.tasks["undo"], status(fineract)) == ("failed", 601)
-    assert (run_dag("undo_write_off", **undo).state, status(fineract)) == ("success", 300)
+    assert (run_dag("undo_resolution", **undo).state, status(fineract)) == ("success", 300)
 
 
 def test_a_foreclosure_is_quoted_for_the_day_and_ends_with_its_certificate(

@@ -148,7 +148,7 @@ def test_it_is_taken_back_to_what_it_owed(
 ) -> None:
     before = told(fineract, LOAN)
     ref = settled(walked, ledger)["settlement_ref"]
-    run = RunContext("undo_settlement", "run 7", "ask", actor="asha")
+    run = RunContext("undo_resolution", "run 7", "ask", actor="asha")
     asked = undoing.request(walked.conn, fineract, ref, "forged", run)
     undoing.decide(walked.conn, ref, asked["undo_approval_id"], MEERA, approved=True)
     assert undoing.undo(walked, ref)["state"] == "undone"

@@ -51,7 +51,7 @@ def done(walk: Walk, ledger: WarehouseConnection) -> tuple[str, str]:
 
 
 def asked(walk: Walk, ref: str, reason: str = "the letter was forged", run_id: str = "run 7") -> Row:
-    run = RunContext("undo_settlement", run_id, "ask", actor="asha")
+    run = RunContext("undo_resolution", run_id, "ask", actor="asha")
     return undoing.request(walk.conn, walk.client, ref, reason, run)
 
 

@@ -206,7 +206,7 @@ def test_a_write_off_that_is_refused_takes_the_charge_off_back(
 
 
 def undone(walk: Walk, ref: str) -> Row:
-    run = RunContext("undo_write_off", "run 7", "ask", actor="asha")
+    run = RunContext("undo_resolution", "run 7", "ask", actor="asha")
     asked = undoing.request(walk.conn, walk.client, ref, "the vehicle was found", run)
     undoing.decide(walk.conn, ref, asked["undo_approval_id"], MEERA, approved=True)
     row = undoing.undo(walk, ref)

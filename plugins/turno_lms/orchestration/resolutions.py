@@ -170,17 +170,17 @@ def write_off(request_key: str) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- taking back what is done
 
 
-def ask_to_undo(ref_param: str) -> dict[str, Any]:
+def ask_to_undo() -> dict[str, Any]:
     """Record the wish to take the form's settlement or write-off back, and return what the approver sees."""
     from turno_lms.resolutions import undoing
 
-    run, ref = current_run(), text_param(ref_param) or ""
+    run, ref = current_run(), text_param("ref") or ""
     with _no_second_try(), connect(Role.POSTER) as conn, fineract_client(run) as client:
         row = undoing.request(conn, client, ref, text_param("reason") or "", run)
         shown = undoing.preview(conn, row, ref, run.actor)
     return {
-        "ref": ref, "loan_id": row["loan_id"], "approval_id": row["undo_approval_id"], "requested_by": run.actor,
-        "preview": shown,
+        "ref": ref, "kind": undoing.kind_of(ref), "loan_id": row["loan_id"], "approval_id": row["undo_approval_id"],
+        "requested_by": run.actor, "preview": shown,
     }  # fmt: skip
 
 

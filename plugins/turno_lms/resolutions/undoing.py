@@ -74,12 +74,12 @@ def request(conn: WarehouseConnection, client: FineractClient, ref: str, reason:
     if book.purpose not in _UNDOABLE:
         raise ResolutionError(f"{ref} cannot be taken back: Fineract does not reopen a foreclosed loan")
     if not reason.strip():
-        raise ResolutionError(f"taking a {_named(book)} back needs its reason")
+        raise ResolutionError(f"taking a {kind_of(ref)} back needs its reason")
     with conn.transaction():
         row = books.read(conn, book, ref, lock=True)
         if row["state"] != ResolutionState.DONE:
             raise ResolutionError(
-                f"{ref} is {row['state']}: only a {_named(book)} that is done can be taken back"
+                f"{ref} is {row['state']}: only a {kind_of(ref)} that is done can be taken back"
             )
         take_turn(conn, row["loan_id"])
         _check(conn, client, row, ref, reason)
@@ -103,7 +103,7 @@ def preview(conn: WarehouseConnection, row: Row, ref: str, asked_by: str) -> str
     """The table that the approver sees: what is undone, in this order."""
     book = books.book_of(ref)
     lines = [
-        f"Loan {row['lender']} {row['loan_id']}: the {_named(book)} of {row['executed_on']} is taken back. "
+        f"Loan {row['lender']} {row['loan_id']}: the {kind_of(ref)} of {row['executed_on']} is taken back. "
         f"{indian_rupees(row[str(book.owed)])} rupees were owed before it.",
         "",
         "| undone, the last step first | rupees | afterwards |",
@@ -132,6 +132,11 @@ def decide(
         return decision.state
 
 
+def kind_of(ref: str) -> str:
+    """What a reference is of, in words: settlement, write-off. Raises ResolutionError for no reference of ours."""
+    return books.book_of(ref).purpose.replace("_", "-")
+
+
 def undo(walk: Walk, ref: str) -> Row:
     """Use the approval and take it back. Called again it goes on, as `advance` of its kind does by itself."""
     book = books.book_of(ref)
@@ -153,10 +158,6 @@ def _begin(walk: Walk, book: Book, ref: str) -> None:
         books.use_approval(conn, row["undo_approval_id"], figures(book, row), walk.run, _band(book, row))
         _check(conn, walk.client, row, ref, row["undo_reason"])
         books.move(conn, book, row, ResolutionState.UNDOING, walk.run, last_error=row["undo_reason"])
-
-
-def _named(book: Book) -> str:
-    return book.purpose.replace("_", "-")
 
 
 def _purpose(book: Book) -> str:

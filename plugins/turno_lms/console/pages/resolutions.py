@@ -17,7 +17,7 @@ from turno_lms.resolutions.statements import STATEMENTS
 from turno_lms.warehouse.connection import Row
 
 _SETTLE, _WRITE_OFF, _FORECLOSE = "settle_loan", "write_off_loan", "foreclose_loan"
-_UNDO, _DECIDE = "undo_write_off", "decide_resolution"
+_UNDO, _DECIDE = "undo_resolution", "decide_resolution"
 _ENDED = frozenset({"rejected", "expired", "lapsed", "stopped", "compensated", "done", "undone"})
 
 
@@ -56,11 +56,16 @@ def _decide_form(_request: Request, row: Any) -> str:
     return form("decide_resolution", row=row, actions=STUCK_ACTIONS)
 
 
+_UNDONE = {
+    "settlement": "What was waived and credited is owed again; its payments become ordinary ones of their own days.",
+    "write_off": "The loan is active again with its dues as they were; recoveries stay.",
+}
+"""What can be taken back, and what that comes to."""
+
+
 def _undo_form(_request: Request, row: Any) -> str:
-    return form(
-        "reason",
-        says=f"1 write-off, loan {row.loan_id}. The loan is active again with its dues as they were; recoveries stay.",
-    )
+    kind = row.kind.replace("_", "-")
+    return form("reason", says=f"1 {kind}, loan {row.loan_id}. {_UNDONE[row.kind]}")
 
 
 async def _filled_in(request: Request, *names: str) -> dict[str, Any]:
@@ -122,10 +127,10 @@ class Resolutions(SqlPage):
 
     @override
     async def is_row_action_allowed_for_obj(self, request: Request, name: str, obj: Any) -> bool:
-        """What ended needs no decision; a write-off that is done can be taken back."""
+        """What ended needs no decision; a settlement or write-off that is done can be taken back."""
         if name == "decide":
             return obj.state not in _ENDED
-        return name == "view" or (obj.kind == "write_off" and obj.state == "done")
+        return name == "view" or (obj.kind in _UNDONE and obj.state == "done")
 
     @action(
         name="settle",
@@ -197,19 +202,19 @@ class Resolutions(SqlPage):
 
     @row_action(
         name="undo",
-        text="Take the write-off back",
+        text="Take it back",
         icon_class="fa fa-rotate-left",
-        header="Take the write-off back",
-        confirmation="Another person of its band approves it.",
+        header="Take what is done back",
+        confirmation="Another person of its band approves it. What Fineract would not take back is refused at once.",
         submit_btn_text="Ask to take it back",
         submit_btn_class="btn btn-danger",
         form=_undo_form,
         modal_size="lg",
     )
     async def undo(self, request: Request, pk: Any) -> None:
-        """Start undo_write_off."""
+        """Start undo_resolution."""
         conf = await _filled_in(request, "reason")
-        await self.start(request, _UNDO, {"write_off_ref": str(pk), **conf})
+        await self.start(request, _UNDO, {"ref": str(pk), **conf})
 
 
 class ResolutionReport(SqlPage):

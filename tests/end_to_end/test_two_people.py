@@ -223,7 +223,9 @@ def ask_to_settle(stack: dict[str, str], operator: Visitor, loan_id: str, pictur
     if picture:
         operator.screenshot(picture)
     ask_and_wait(operator)
-    (row,) = rows(stack, "select settlement_ref, state from core.core_settlement where loan_id = %s", loan_id)
+    asked = "select settlement_ref, state from core.core_settlement where loan_id = %s"
+    wait_for(lambda: bool(rows(stack, asked, loan_id)), f"nobody was asked about {loan_id}")
+    (row,) = rows(stack, asked, loan_id)
     assert row["state"] == "requested"
     return str(row["settlement_ref"])
 

@@ -82,6 +82,7 @@ def people(stack: dict[str, str]) -> tuple[Person, Person]:
 @pytest.fixture(scope="module")
 def browsers(stack: dict[str, str], browser: Browser, screenshots: Path) -> Iterator[tuple[Visitor, Visitor]]:
     """The same two, each at a browser."""
+    expect.set_options(timeout=60_000)  # a page of Airflow's on a busy machine
     both = tuple(Visitor(browser, stack["TURNO_AIRFLOW_URL"], screenshots) for _ in range(2))
     for visitor, user in zip(both, ("operator", "admin"), strict=True):
         visitor.log_in(user, stack[user])

@@ -82,6 +82,7 @@ def people(stack: dict[str, str]) -> tuple[Person, Person]:
 @pytest.fixture(scope="module")
 def browsers(stack: dict[str, str], browser: Browser, screenshots: Path) -> Iterator[tuple[Visitor, Visitor]]:
     """The same two, each at a browser."""
+    expect.set_options(timeout=60_000)  # a page of Airflow's on a busy machine
     both = tuple(Visitor(browser, stack["TURNO_AIRFLOW_URL"], screenshots) for _ in range(2))
     for visitor, user in zip(both, ("operator", "admin"), strict=True):
         visitor.log_in(user, stack[user])
@@ -223,7 +224,9 @@ def ask_to_settle(stack: dict[str, str], operator: Visitor, loan_id: str, pictur
     if picture:
         operator.screenshot(picture)
     ask_and_wait(operator)
-    (row,) = rows(stack, "select settlement_ref, state from core.core_settlement where loan_id = %s", loan_id)
+    asked = "select settlement_ref, state from core.core_settlement where loan_id = %s"
+    wait_for(lambda: bool(rows(stack, asked, loan_id)), f"nobody was asked about {loan_id}")
+    (row,) = rows(stack, asked, loan_id)
     assert row["state"] == "requested"
     return str(row["settlement_ref"])
 

@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.end_to_end, pytest.mark.long, pytest.mark.timeout(2400
 
 HOSTILE = "<img src=x onerror=alert(1)>'\"; drop table core.core_loan_master; --"
 _SECONDS = 900
+expect.set_options(timeout=60_000)  # a page of Airflow on a busy machine
 
 
 @pytest.fixture

@@ -69,10 +69,10 @@ def _paths(project: DbtProject) -> dict[str, str]:
     return {
         "today": "/",
         "files": "/files/list",
-        "one file": "/files/detail?pk=777",
+        "one file": "/files/detail?pk=7",
         "rejected rows": "/rejected-rows/list",
         "rejected rows, open": "/rejected-rows/list?filter=fate__is%3Dopen+AND+disposition__is%3Drejected",
-        "rejected rows of a file": "/rejected-rows/list?filter=file_id__is%3D777",
+        "rejected rows of a file": "/rejected-rows/list?filter=file_id__is%3D7",
         "mandates": "/umrn/list",
         "loans": "/loans/list",
         "loans by what is overdue": "/loans/list?sort=total_overdue__desc",

@@ -460,7 +460,8 @@ from generate_series(1, 2000) as n;
 
 insert into core.core_settlement (
     settlement_ref, lender, loan_id, state, amount, dues_principal, dues_interest, dues_fees, dues_penalties, dues_total, waived,
-    remainder, ending, waiver_wish, tolerance, band, approval_id, reason, evidence, requested_by, requested_by_run, requested_at
+    remainder, ending, waiver_wish, tolerance, band, approval_id, reason, evidence, requested_by, requested_by_run, requested_at,
+    executed_on, executed_dues, executed_paid, executed_waived, executed_remainder
 )
 select
     'S' || approval_id,
@@ -473,12 +474,13 @@ select
     'letter',
     'operator',
     'settle_loan/benchmark',
-    now() - approval_id * interval '4 hours'
+    now() - approval_id * interval '4 hours',
+    current_date - approval_id::integer / 6, 60000, 50000, 10000, 0
 from core.core_approval;
 
 insert into core.core_write_off (
     write_off_ref, lender, loan_id, state, request_key, dues_principal, dues_interest, dues_fees, dues_penalties, dues_total,
-    days_past_due, charges_off, band, reason, requested_by, requested_by_run, requested_at
+    days_past_due, charges_off, band, reason, requested_by, requested_by_run, requested_at, executed_on
 )
 select
     'W' || n,
@@ -489,12 +491,13 @@ select
     'vehicle stolen',
     'operator',
     'write_off_loan/benchmark',
-    now() - n * interval '4 hours'
+    now() - n * interval '4 hours',
+    current_date - n / 6
 from generate_series(5001, 6000) as n;
 
 insert into core.core_foreclosure (
     foreclosure_ref, lender, loan_id, state, quoted_on, quoted_principal, quoted_interest, quoted_fees, quoted_penalties,
-    quoted_total, reason, requested_by, requested_by_run, requested_at
+    quoted_total, reason, requested_by, requested_by_run, requested_at, executed_on
 )
 select
     'F' || n,
@@ -505,7 +508,8 @@ select
     'paid off early',
     'operator',
     'foreclose_loan/benchmark',
-    now() - n * interval '4 hours'
+    now() - n * interval '4 hours',
+    current_date - n / 6
 from generate_series(7001, 8000) as n;
 
 insert into core.core_posting_switch (lender, channel, state, reason, set_by)

@@ -14,7 +14,7 @@ from tests.end_to_end.secret_hunt import assert_no_secret_is_found
 from turno_lms.warehouse.connection import connect
 
 _RUN_SECONDS = 600
-_CHAIN_SECONDS = 900
+_CHAIN_SECONDS = 1500
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(1700)]
 
@@ -266,6 +266,7 @@ class Walked:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(4000)
 def test_a_messy_file_goes_from_upload_to_posted_and_reconciled_through_the_console(
     log_in: LogIn, stack: Stack, tmp_path: Path
 ) -> None:

@@ -108,6 +108,14 @@ def test_the_same_loan_and_amount_within_three_days_need_a_confirmation(
         assert preview(ledger, fineract, SMALL, duplicates=True).faults == []
 
 
+def test_nothing_is_entered_before_duplicates_can_be_told(
+    ledger: WarehouseConnection, fineract: FineractClient
+) -> None:
+    ledger.execute("drop table core.core_transaction_data")
+    with pytest.raises(manual.ManualRepaymentError, match="trigger build_warehouse first"):
+        preview(ledger, fineract, SMALL)
+
+
 def test_two_lines_of_the_same_money_need_a_confirmation(
     ledger: WarehouseConnection, fineract: FineractClient
 ) -> None:

@@ -21,7 +21,7 @@ from turno_lms.fineract.client import FineractClient, Json
 from turno_lms.fineract.repayments import iso_date
 from turno_lms.fineract.snapshots import loan_addresses
 from turno_lms.posting.manual_entries import ManualEntry
-from turno_lms.warehouse.connection import Row, WarehouseConnection
+from turno_lms.warehouse.connection import Row, WarehouseConnection, is_built
 
 PURPOSE = "manual_repayment"
 LIMIT_VARIABLE = "TURNO_MANUAL_APPROVAL_ABOVE"
@@ -139,8 +139,11 @@ def preview(
     """Look at each entry's loan in Fineract and at what the warehouse knows; writes nothing but the API log.
 
     A fault is anything that must not be posted: no such loan, another lender's, not active, a date out of range, and,
-    unless confirmed, money beyond the outstanding or a probable duplicate.
+    unless confirmed, money beyond the outstanding or a probable duplicate. Raises ManualRepaymentError in a warehouse
+    that was never built, where nobody could say what is a duplicate.
     """
+    if not is_built(conn, "core.core_transaction_data"):
+        raise ManualRepaymentError(["the warehouse was never built: trigger build_warehouse first"])
     result = Preview()
     lenders = {row["lender"]: row for row in conn.execute(_LENDERS, ([each.lender for each in entries],))}
     addresses = loan_addresses(conn, [each.loan_id for each in entries])

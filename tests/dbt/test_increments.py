@@ -55,7 +55,7 @@ from core.core_transaction_data
 where
     posting_block is null
     and loan_id in (select loan_id from core.core_loan_master)
-    and posting_key not in (select posting_key from core.core_transaction_data_processed)
+    and posting_key not in (select posting_key from core.core_transaction_data_processed where outcome <> 'withdrawn')
     and posting_key not in (select posting_key from core.core_fineract_pending_transactions)
 order by posting_key
 """
@@ -139,13 +139,19 @@ def settle_one_question(project: DbtProject, kind: str, decide: Callable[[str, s
 
 def post_something(project: DbtProject) -> None:
     """Post one payment that may be posted, as far as the warehouse is concerned."""
+    end_something(project, "posted")
+
+
+def end_something(project: DbtProject, outcome: str) -> None:
+    """End one payment that may be posted, another one for each outcome."""
     with project.conn.transaction():
         posted = project.conn.execute(
             "insert into core.core_transaction_data_processed"
             " (posting_key, outcome, lender, loan_id, business_date, amount, attempts, processed_by_run)"
-            " select posting_key, 'posted', lender, loan_id, business_date, amount, 1, 'test'"
-            " from core.core_transaction_data where posting_block is null order by posting_key limit 1"
-            " on conflict do nothing returning posting_key"
+            " select posting_key, %(outcome)s, lender, loan_id, business_date, amount, 1, 'test'"
+            " from core.core_transaction_data where posting_block is null order by md5(posting_key || %(outcome)s) limit 1"
+            " on conflict do nothing returning posting_key",
+            {"outcome": outcome},
         )
         record_changes(project.conn, "posting", [row["posting_key"] for row in posted])
 
@@ -298,6 +304,9 @@ def test_increments_in_any_order_equal_a_full_refresh(project: DbtProject, seed:
     check_money_path(project.session(Role.RECONCILER))
     counted, found = waiting(project)
     assert counted == found
+    end_something(project, "withdrawn")  # it was never posted: it waits again
+    project.build_warehouse()
+    assert waiting(project) == (counted, found)
     post_something(project)  # after the build, and at once no more among those that wait
     counted, found = waiting(project)
     assert counted == found

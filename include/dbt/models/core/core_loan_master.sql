@@ -116,7 +116,8 @@ cross join lateral (
         array_agg(payment.posting_key order by payment.posting_key)
         filter (where payment.posting_block is null and ended.posting_key is null) as waiting_keys
     from {{ ref('core_transaction_data') }} as payment
-    left join {{ source('state', 'core_transaction_data_processed') }} as ended on payment.posting_key = ended.posting_key
+    left join {{ source('state', 'core_transaction_data_processed') }} as ended
+        on payment.posting_key = ended.posting_key and ended.outcome <> 'withdrawn'
     where payment.loan_id = loan.loan_id
 ) as received
 cross join lateral (

@@ -34,6 +34,7 @@ DAG = "write_off_loan"
 FORM = {"lender": "gb", "loan_id": LOAN, "reason": "vehicle stolen"}
 OTHER_LOAN = "GB100152"
 SETTLE, ADVANCE, WORK = "settle_loan", "advance_resolutions", "work_recon_exceptions"
+UNDO = "undo_resolution"
 WAITS = "waits for an answer under Required Actions"
 FILE_ROW, PAYMENT = "file:gb:nach:N1", "razorpay:pay_1"
 MANUAL = "post_manual_repayment"
@@ -75,7 +76,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 def people(stack: dict[str, str]) -> tuple[Person, Person]:
     """Who asks, and who may answer; the DAGs of this file run, and no others."""
     asha, meera = (Person(stack["TURNO_AIRFLOW_URL"], user, stack[user]) for user in ("operator", "admin"))
-    meera.unpause(DAG, MANUAL, SETTLE, ADVANCE, WORK, "decide_resolution")
+    meera.unpause(DAG, MANUAL, SETTLE, ADVANCE, WORK, UNDO, "decide_resolution")
     return asha, meera
 
 
@@ -306,6 +307,35 @@ def test_a_settlement_that_nobody_answers_in_time_expires_and_a_late_approval_is
     meera.answer(SETTLE, run_id, "Approve")
     assert meera.until(SETTLE, run_id, "record_decision", "failed", "success", "skipped") == "failed"
     becomes(stack, ref, "expired")
+
+
+def test_what_is_done_is_taken_back_from_its_own_page_by_another_person_s_approval(
+    stack: dict[str, str], people: tuple[Person, Person], browsers: tuple[Visitor, Visitor]
+) -> None:
+    (operator, admin), (asha, meera) = browsers, people
+    loan_id = "GB100164"
+    fineract = standin_client(stack["TURNO_FINERACT_URL"])
+    make_loans(fineract, [loan_id], Decimal(60000))
+    written_off = asha.trigger(DAG, **FORM | {"loan_id": loan_id})
+    asha.until(DAG, written_off, "approve", "awaiting_input", "deferred")
+    meera.answer(DAG, written_off, "Approve")
+    asha.until(DAG, written_off, "write_off", "success")
+    query = "select write_off_ref, state from core.core_write_off where loan_id = %s"
+    (row,) = rows(stack, query, loan_id)
+    assert row["state"] == "done"
+
+    page = operator.open(f"resolutions/detail?pk={row['write_off_ref']}")
+    open_form(page, "Take it back")
+    page.fill("#reason", "the vehicle was found")
+    operator.screenshot("undo-form")
+    ask_and_wait(operator)
+    assert rows(stack, query, loan_id) == [row]  # asking changes nothing
+    answer_at_the_console(admin, "Approve", "undo-approve-asked")
+    wait_for(lambda: rows(stack, query, loan_id)[0]["state"] == "undone", "it was not taken back")
+    show(operator, row["write_off_ref"], "undone", "undone")
+    loan = fineract.find_loan(loan_id)
+    assert loan is not None
+    assert (loan["status"]["id"], loan["summary"]["totalOutstanding"]) == (300, 81600)
 
 
 # ---------------------------------------------------------------- matches by hand at the console

@@ -18,7 +18,7 @@ demo-once: bootstrap ## the same, then stop; status 0 only if every figure ties
 	@"$(BIN)/turno" demo --once
 
 test: bootstrap ## every test, on services of its own
-	@"$(BIN)/python" -m pytest -m "not long" --numprocesses auto --dist loadfile --no-loadscope-reorder
+	@"$(BIN)/python" -m pytest -m "not long" --durations 15 --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: bootstrap ## style, types and SQL
 	@"$(BIN)/ruff" check .

@@ -114,26 +114,6 @@ def test_a_kill_switch_is_set_with_a_reason_and_opened_again(log_in: LogIn, ask:
     assert operator.complaints == []
 
 
-def test_a_match_needs_two_people(log_in: LogIn, ask: Callable[..., Any], stack: Stack) -> None:
-    operator, admin = log_in("operator"), log_in("admin")
-    question = ask(
-        "select missing.exception_id from core.core_recon_exception as missing"
-        " where missing.kind = 'missing_in_gateway' and missing.state = 'open' order by 1 limit 1"
-    )
-    page = operator.open(f"exceptions/detail?pk={question['exception_id']}")
-    press(page, "Match by hand")
-    operator.screenshot("console-match")
-    boxes = page.locator("[name=records]")
-    if boxes.count() < 2:
-        pytest.skip("the demo has no record of the other side near this one")
-    for box in boxes.all():
-        box.check()
-    page.fill("#reason", "the bank's letter")
-    submit(page)
-    assert ended(page, "waits for an answer under Required Actions", "runs", "failed") != "failed"
-    assert admin.complaints == []
-
-
 def test_a_manual_repayment_is_shown_first_and_then_posted(log_in: LogIn, ask: Callable[..., Any]) -> None:
     loan = ask(
         "select loan_id, lender from core.core_loan_master where total_outstanding > 1000 order by 1 limit 1"

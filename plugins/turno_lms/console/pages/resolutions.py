@@ -104,7 +104,8 @@ class Resolutions(SqlPage):
         text("decided_by", "Decided by"),
         moment("requested_at", "Asked"),
         day("executed_on"),
-        *(text(name, exclude_from_list=True) for name in ("reason", "evidence", "last_error", "approval_id")),
+        *(text(name, exclude_from_list=True) for name in ("reason", "evidence", "approval_id")),
+        text("last_error", "Stopped or taken back because", exclude_from_list=True),
         run("requested_by_run", "Run", exclude_from_list=True),
         moment("ended_at", exclude_from_list=True),
     ]

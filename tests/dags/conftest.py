@@ -16,6 +16,7 @@ import pytest
 
 from local_stack.databases import Databases
 from local_stack.environment import warehouse_connections
+from tests.dags.production_api import Serve, production_api
 from turno_lms.warehouse.connection import Role
 
 if TYPE_CHECKING:
@@ -90,6 +91,23 @@ def dag_bag(manifest: Path, airflow_database: str) -> Iterator["DagBag"]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TURNO_DBT_MANIFEST", str(manifest))
         yield DagBag(DAGS)
+
+
+@pytest.fixture(scope="module")
+def serve(
+    airflow_database: str,
+    dag_bag: "DagBag",
+    manifest: Path,
+    postgres_server: Databases,
+    warehouse_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Serve:
+    """Airflow's API server as production runs it: `with serve({"TURNO_CI_PASSWORD": ...}) as url`."""
+    known = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database, "TURNO_DBT_MANIFEST": str(manifest)}
+    folder = tmp_path_factory.mktemp("api-server")
+    return lambda settings: production_api(
+        postgres_server, warehouse_template, dag_bag, known | dict(settings), folder
+    )
 
 
 @dataclass(frozen=True)

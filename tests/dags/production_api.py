@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 _WAREHOUSE = "access_warehouse"
+Serve = Callable[[Mapping[str, str]], AbstractContextManager[str]]
+"""Starts the server with settings of its own, and gives its address."""
 
 
 @contextmanager

@@ -3,14 +3,12 @@
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from local_stack.databases import Databases
-from tests.dags.production_api import ROOT, production_api
+from tests.dags.production_api import ROOT, Serve
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import DagBag
@@ -49,25 +47,14 @@ Ask = Callable[..., requests.Response]
 
 
 @pytest.fixture(scope="module")
-def airflow_url(
-    airflow_database: str,
-    dag_bag: "DagBag",
-    manifest: Path,
-    postgres_server: Databases,
-    warehouse_template: str,
-    passwords: dict[str, str],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
+def airflow_url(serve: Serve, passwords: dict[str, str]) -> Iterator[str]:
     """A running API server with one account of each role."""
     settings = {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database,
-        "TURNO_DBT_MANIFEST": str(manifest),
         "TURNO_ADMIN_PASSWORD": passwords["admin"],
         "TURNO_AIRFLOW_PASSWORD": passwords["receiver"],
         "TURNO_CI_PASSWORD": passwords["ci"],
     }
-    folder = tmp_path_factory.mktemp("access")
-    with production_api(postgres_server, warehouse_template, dag_bag, settings, folder) as url:
+    with serve(settings) as url:
         yield url
 
 

@@ -2,19 +2,13 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import oidc_provider_mock
 import pytest
 import requests
 
-from local_stack.databases import Databases
 from local_stack.processes import wait_until
-from tests.dags.production_api import production_api
-
-if TYPE_CHECKING:
-    from airflow.dag_processing.dagbag import DagBag
+from tests.dags.production_api import Serve
 
 CI_PASSWORD = secrets.token_hex(8)
 RUNS = "/api/v2/dags/report_resolutions/dagRuns"
@@ -29,19 +23,9 @@ def provider() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def airflow_url(
-    airflow_database: str,
-    dag_bag: "DagBag",
-    manifest: Path,
-    postgres_server: Databases,
-    warehouse_template: str,
-    provider: str,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
+def airflow_url(serve: Serve, provider: str) -> Iterator[str]:
     """A running API server that trusts the provider."""
     settings = {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": airflow_database,
-        "TURNO_DBT_MANIFEST": str(manifest),
         "TURNO_ADMIN_PASSWORD": secrets.token_hex(8),
         "TURNO_AIRFLOW_PASSWORD": secrets.token_hex(8),
         "TURNO_CI_PASSWORD": CI_PASSWORD,
@@ -50,8 +34,7 @@ def airflow_url(
         "TURNO_OIDC_CLIENT_ID": "turno",
         "TURNO_OIDC_CLIENT_SECRET": "a secret of the tests",
     }
-    folder = tmp_path_factory.mktemp("sso")
-    with production_api(postgres_server, warehouse_template, dag_bag, settings, folder) as url:
+    with serve(settings) as url:
         yield url
 
 

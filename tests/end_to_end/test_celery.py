@@ -153,7 +153,7 @@ def test_a_worker_killed_while_it_posts_loses_and_doubles_nothing(tmp_path: Path
     killer.over.set()
     report = state / "demo-report.json"
     finished = Finished(
-        run.returncode, run.stdout + run.stderr, json.loads(report.read_text()) if report.exists() else {}
+        run.returncode, run.stderr + run.stdout, json.loads(report.read_text()) if report.exists() else {}
     )
     assert killer.killed is not None, f"no worker was killed while it posted:\n{finished.output}"
     assert_expected_end_state(finished)

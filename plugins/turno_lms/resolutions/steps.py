@@ -43,7 +43,7 @@ _ENDED = frozenset({StepState.DONE, StepState.REFUSED, StepState.UNDONE, StepSta
 _UNDOABLE = frozenset({StepState.SENT, StepState.IN_DOUBT, StepState.DONE, StepState.UNDOING})
 _ACCRUALS = frozenset({10, 32})
 """Fineract's transaction types of accruals and their activity."""
-_TAKES_ALL = frozenset({StepKind.GOODWILL_CREDIT, StepKind.CHARGE_OFF, StepKind.WRITE_OFF})
+_WRITES_ALL = frozenset({StepKind.CHARGE_OFF, StepKind.WRITE_OFF})
 """Kinds whose amount must be everything that is outstanding at that moment."""
 
 
@@ -278,12 +278,11 @@ def _obstacle(client: FineractClient, row: Row, command: LoanCommand) -> str | N
     if kind is StepKind.FORECLOSE:
         quoted = client.pay_off_quote(command.loan_external_id, "foreclosure", command.on)
         there = locale_amount(quoted.get("amount"))
-    elif kind in _TAKES_ALL:
-        loan = client.find_loan(command.loan_external_id) or {}
-        credits = (
-            kind is StepKind.GOODWILL_CREDIT
-        )  # pays like a repayment, so that it ends what one would end
-        there = still_owed(client, loan, command.on) if credits else outstanding_of(loan)
+    elif kind is StepKind.GOODWILL_CREDIT:
+        # pays like a repayment, so that it ends what one would end
+        there = still_owed(client, client.find_loan(command.loan_external_id) or {}, command.on)
+    elif kind in _WRITES_ALL:
+        there = outstanding_of(client.find_loan(command.loan_external_id) or {})
     else:
         return None
     if there == planned:

@@ -52,6 +52,7 @@ select
         when ended.outcome is not null then ended.outcome
         when intent.posting_key is not null then 'in queue: ' || intent.state
         when payment.posting_block is not null then 'held: ' || payment.posting_block
+        when core.posting_switch(payment.lender, coalesce(posting.channel, '')) <> 'open' then 'posting is stopped'
         else 'unexplained'
     end as fate,
     count(*) as payments,
@@ -60,6 +61,8 @@ select
 from core.core_transaction_data as payment
 left join core.core_transaction_data_processed as ended using (posting_key)
 left join core.core_fineract_pending_transactions as intent using (posting_key)
+left join core.core_lender_stream as posting
+    on payment.lender = posting.lender and payment.stream = posting.stream and posting.is_posting_channel
 group by 1, 2
 order by 1, 2
 """

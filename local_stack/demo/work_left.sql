@@ -1,5 +1,5 @@
 -- What the pipelines have still to do. Every figure is zero when all that has landed has reached its end.
--- Money that people must decide about (blocks, exceptions) is not work left.
+-- Money that people must decide about (blocks, exceptions) or have stopped (the switch) is not work left.
 select
     (
         select count(*)
@@ -20,7 +20,10 @@ select
     (
         select count(*)
         from core.core_transaction_data as payment
+        left join core.core_lender_stream as posting
+            on payment.lender = posting.lender and payment.stream = posting.stream and posting.is_posting_channel
         where payment.posting_block is null
+            and core.posting_switch(payment.lender, coalesce(posting.channel, '')) = 'open'
             and not exists (
                 select from core.core_transaction_data_processed as ended
                 where ended.posting_key = payment.posting_key

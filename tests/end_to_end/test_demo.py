@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from local_stack.processes import wait_until
 from local_stack.sample_data import expected
@@ -196,7 +197,8 @@ def test_a_hostile_row_is_text_in_the_exported_file(log_in: LogIn, hostile: dict
 def test_the_console_can_be_worked_by_keyboard(log_in: LogIn) -> None:
     visitor = log_in("operator")
     page = visitor.open("files/list")
-    page.keyboard.type("NACH_RESPONSE_GB_20260120.csv")  # the search box has the focus
+    expect(page.get_by_role("searchbox")).to_be_focused()  # by itself, when the page's scripts have started
+    page.keyboard.type("NACH_RESPONSE_GB_20260120.csv")
     page.keyboard.press("Enter")
     page.wait_for_url("**q=NACH*")
     assert page.locator("tbody tr.row-clickable").count() == 1
@@ -310,9 +312,7 @@ def test_a_messy_file_goes_from_upload_to_posted_and_reconciled_through_the_cons
     visitor.await_run(_CHAIN_SECONDS)
     rows = [tuple(row.values())[1:] for row in walked.rows()]
     assert rows[0] == ("GB100246", Decimal("6049.00"), "matched", "posted")
-    loan_id, rupees, _reconciled, outcome = rows[
-        1
-    ]  # no gateway has told of the second: it waits for its report
+    loan_id, rupees, _reconciled, outcome = rows[1]  # no gateway has told of it yet: it waits for its report
     assert (loan_id, rupees, outcome) == ("GB100151", Decimal("3082.50"), "posted")
 
     visitor.click("aside >> text=Payments")

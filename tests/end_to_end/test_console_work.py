@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import pytest
 import requests
 from playwright.sync_api import Page, expect
 
-from local_stack.gateways.payments import Gateway
+from local_stack.gateways.client import send_payments
+from local_stack.gateways.payments import Gateway, Payment
 from local_stack.gateways.webhooks import Webhook, signed_headers
 from tests.end_to_end.browser import Visitor
 from tests.end_to_end.conftest import LogIn, Stack
+from turno_lms.domain.dates import IST
 from turno_lms.domain.money import indian_rupees
 from turno_lms.warehouse.connection import connect
 
@@ -85,6 +88,53 @@ def test_exceptions_are_assigned_in_bulk_and_a_note_stays_text(
     operator.open(f"exceptions/detail?pk={row['id']}")
     assert HOSTILE in page.locator("table").first.inner_text()
     operator.screenshot("console-exception")
+    assert operator.complaints == []
+
+
+_NOT_REPORTED = """
+select question.exception_id, question.loan_id, question.amount, payment.business_date, file_row.umrn
+from core.core_recon_exception as question
+inner join core.core_transaction_data as payment on question.subject = payment.posting_key
+inner join core.core_payment_identity as identity on payment.posting_key = identity.posting_key
+inner join base.base_payment_file as file_row on identity.native_reference = file_row.native_reference
+where question.kind = 'missing_in_gateway' and question.lender = 'gb' and question.state = 'open'
+order by question.exception_id
+limit 1
+"""
+
+
+def test_an_exception_is_worked_on_until_the_gateways_late_word_closes_it(
+    log_in: LogIn, ask: Callable[..., Any], stack: Stack
+) -> None:
+    asked = ask(_NOT_REPORTED)
+    operator = log_in("operator")
+    page = operator.open(f"exceptions/detail?pk={asked['exception_id']}")
+    press(page, "Assign, note, resolve …")
+    page.fill("#reason", "the gateway was asked")
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+    operator.open(f"exceptions/detail?pk={asked['exception_id']}")
+    operator.screenshot("console-exception-assigned")
+
+    late = Payment(
+        gateway=Gateway.RAZORPAY, lender="gb", payment_id=f"pay_late{asked['exception_id']}", amount=asked["amount"],
+        paid_at=datetime.combine(asked["business_date"], datetime.min.time(), IST) + timedelta(hours=11),
+        method="nach", notes={"umrn": asked["umrn"]},
+    )  # fmt: skip
+    send_payments(stack.variables["TURNO_GATEWAYS_URL"], [late])
+    arrived = "select count(*) as n from core.core_payment_identity where native_reference = %s"
+    until(ask, {"n": 1}, arrived, f"razorpay:{late.payment_id}")
+    page = operator.open("payments/list")
+    press(page, "Reconcile now", has_fields=False)
+    submit(page)
+    assert ended(page, "done", "failed") == "done"
+
+    page = operator.open(f"exceptions/detail?pk={asked['exception_id']}")
+    operator.screenshot("console-exception-closed")
+    state = "select state from core.core_recon_exception where exception_id = %s"
+    assert ask(state, asked["exception_id"]) == {"state": "cleared"}
+    expect(page.locator(".page-body")).to_contain_text("the gateway was asked")
+    expect(page.locator(".page-body")).to_contain_text("the other side arrived")
     assert operator.complaints == []
 
 

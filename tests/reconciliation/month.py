@@ -32,6 +32,7 @@ LENDER = LenderSetup(
             "file:nach", "nach_debits", posts=True, policy="after_recon", sub_reference_id_is="settlement"
         ),
         Channel("file:report", "nach_debits", policy="after_recon", payment_id_is="razorpay"),
+        Channel("file:bank", "nach_debits", policy="after_recon", payment_id_is="bank_reference"),
         Channel("razorpay", "nach_debits", policy="after_recon"),
     ),
     (("payload.payment.entity.notes.loan_id", None, None, r"GB\d{6}", "loan_id"),),
@@ -50,11 +51,16 @@ class Record:
     amount: Decimal
     settlement: str | None = None
     fee: Decimal | None = None
-    kind: str = "nach"
+    rrn: str | None = None
 
     @property
     def is_file(self) -> bool:
         return self.name.startswith("file:")
+
+    @property
+    def kind(self) -> str:
+        """The kind of file that holds it."""
+        return self.name.split(":")[2]
 
 
 @dataclass
@@ -86,8 +92,11 @@ class _Planter:
 
     def report(self, payment: str, loan: str, day: date, amount: Decimal) -> str:
         """A row of the file kind that names the gateway's payment, in place of a NACH row."""
-        name = f"file:gb:report:{payment.removeprefix('razorpay:')}"
-        return self._add(name, loan, day, amount, kind="report")
+        return self._add(f"file:gb:report:{payment.removeprefix('razorpay:')}", loan, day, amount)
+
+    def bank(self, rrn: str, loan: str, day: date, amount: Decimal) -> str:
+        """A row of the file kind that names the bank's reference."""
+        return self._add(f"file:gb:bank:{rrn}", loan, day, amount)
 
     def match(self, rule: str, *names: str) -> None:
         self.month.matches[frozenset(names)] = rule
@@ -104,7 +113,7 @@ def planted(size: int) -> Month:
     """A month with `size` cases of every sort."""
     plant = _Planter()
     for number in range(size):
-        for case in (_agree, _late, _costs, _split, _differ, _lack, _ambiguous):
+        for case in (_agree, _banked, _late, _costs, _split, _differ, _lack, _ambiguous):
             case(plant, number)
     return plant.month
 
@@ -117,6 +126,17 @@ def _agree(plant: _Planter, number: int) -> None:
     loan, day, amount = plant.case()
     paid = plant.gateway(loan, day, amount)
     plant.match("gateway_payment_reference", paid, plant.report(paid, loan, day + timedelta(days=6), amount))
+
+
+def _banked(plant: _Planter, number: int) -> None:
+    """Both name the bank's reference (R2), six days apart; and references that differ where all else is equal."""
+    loan, day, amount = plant.case()
+    rrn, other = f"5123456{number:04d}1", f"5123456{number:04d}2"
+    paid = plant.gateway(loan, day, amount, rrn=rrn)
+    plant.match("bank_reference", paid, plant.bank(rrn, loan, day + timedelta(days=6), amount))
+    loan, day, amount = plant.case()
+    plant.leave("missing_in_file", plant.gateway(loan, day, amount, rrn=f"5123456{number:04d}3"))
+    plant.leave("missing_in_gateway", plant.bank(other, loan, day, amount))
 
 
 def _late(plant: _Planter, number: int) -> None:
@@ -215,7 +235,7 @@ def land(project: DbtProject, records: list[Record], chance: random.Random | Non
     records = list(records)
     if chance:
         chance.shuffle(records)
-    for kind in ("nach", "report"):
+    for kind in ("nach", "report", "bank"):
         rows = [record for record in records if record.is_file and record.kind == kind]
         for chunk in _chunks(rows, chance):
             put_file(project.conn, "gb", kind, [_row(record) for record in chunk])
@@ -246,7 +266,7 @@ def _webhook(record: Record) -> dict[str, Any]:
     paid_at = datetime.combine(record.day, time(6), tzinfo=UTC)
     payment = RazorpayPayment(
         record.name.removeprefix("razorpay:"), canonical_amount(record.amount), paid_at,
-        notes={"loan_id": record.loan},
+        notes={"loan_id": record.loan}, rrn=record.rrn,
     )  # fmt: skip
     event = payment.event()
     if record.fee:

@@ -27,8 +27,8 @@ SIZE = int(os.environ.get("TURNO_RECON_FACTOR", DOCUMENTED_SIZE))
 DOCUMENT = Path(__file__).parents[2] / "docs" / "reconciliation-rules.md"
 MONTH = planted(SIZE)
 RULES = (
-    "gateway_payment_reference", "recon_match_key", "date_tolerance", "charge_explained", "amount_tolerance",
-    "group_sum", "group_subset",
+    "gateway_payment_reference", "bank_reference", "recon_match_key", "date_tolerance", "charge_explained",
+    "amount_tolerance", "group_sum", "group_subset",
 )  # fmt: skip
 Found = dict[frozenset[str], str]
 

@@ -141,7 +141,10 @@ def walk(
     """What a run works with, under the application's own role."""
     url = warehouse_role_url(Role.POSTER)
     poster = Poster(
-        lambda: connect(url, autocommit=True), lambda audit: standin_client(fineract_url, audit), ROBOT, QUICK
+        lambda: connect(url, autocommit=True),
+        lambda audit: standin_client(fineract_url, audit, Timeouts(5, 5)),
+        ROBOT,
+        QUICK,
     )
     with connect(url, autocommit=True) as conn:
         desk = LedgerDesk(conn, fineract, ROBOT, lambda loan_id: poster.post([loan_id]))

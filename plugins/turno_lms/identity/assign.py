@@ -87,6 +87,8 @@ class _IdentityStep:
         """Do all of it and count."""
         sightings_read = self._read()
         identities = self._freeze_all()
+        # who the newcomers are was written since it was analyzed: the planner would expect one of them
+        self._conn.execute("analyze payment_unit")
         held = self._do("hold_duplicates")
         held += self._do("hold_manual", manual_days=MANUAL_WINDOW_DAYS)
         self._do("announce")

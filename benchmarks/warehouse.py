@@ -3,8 +3,8 @@
 The shipped path: dbt builds the base models and their tests, the identity step, dbt builds the core models and theirs.
 History is written by set-based SQL straight into landing: NACH files addressed by mandate, and Razorpay's webhooks of
 the newest of those debits. HISTORY sets its rows. `increment_ratio` compares whole increments, dbt's start-up
-included; `net_ratio` leaves out what an increment of nothing costs on the same warehouse. `history_ratio` compares what a
-row costs when the whole history is derived at once: 1 or less, unless some step compares everything with everything.
+included; `net_ratio` leaves out what an increment of nothing costs on the same warehouse. `history_ratio` compares what
+a row costs when the whole history is derived at once: about 1, unless some step compares everything with everything.
 """
 
 import os

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.dbt.project import DbtProject
+from turno_lms.console.pages.resolutions import ledger_of
 
 if TYPE_CHECKING:
     from tests.console.conftest import SignIn
@@ -239,3 +240,15 @@ def test_every_line_of_today_leads_to_as_many_rows_as_it_counts(sign_in: "SignIn
         answer = viewer.get(unescape(address))
         assert answer.status_code == 200, what
         assert re.search(rf"of\s+(<[^>]+>)?{items}\b", answer.text), (what, items)
+
+
+@pytest.mark.usefixtures("rows")
+def test_rupees_in_a_resolutions_history_are_grouped_and_its_moments_are_indian(project: DbtProject) -> None:
+    project.conn.execute(
+        "insert into core.core_resolution_event (resolution_ref, loan_id, event, actor, run, detail, happened_at) values"
+        " ('S1', 'GB1', 'quoted', 'asha', 'r1', '{\"total\": \"137500.00\", \"until\": \"2026-06-10\", \"lines\": 3}',"
+        " '2026-06-09 20:00+00')"
+    )
+    (event,) = ledger_of("S1").events
+    assert event["detail"] == {"total": "1,37,500.00", "until": "2026-06-10", "lines": 3}
+    assert event["at"] == "10 Jun 2026, 01:30:00"

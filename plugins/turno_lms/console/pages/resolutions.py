@@ -1,6 +1,8 @@
 """Settlements, write-offs and foreclosures."""
 
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from psycopg import sql
@@ -12,12 +14,14 @@ from typing_extensions import override
 from turno_lms.console.fields import day, ist_time, moment, number, run, rupees, state, text
 from turno_lms.console.forms import form
 from turno_lms.console.sql_page import SqlPage, query_of, read
+from turno_lms.domain.money import indian_rupees
 from turno_lms.orchestration.resolutions import STUCK_ACTIONS, WAIVABLE
 from turno_lms.resolutions.statements import STATEMENTS
 from turno_lms.warehouse.connection import Row
 
 _SETTLE, _WRITE_OFF, _FORECLOSE = "settle_loan", "write_off_loan", "foreclose_loan"
 _UNDO, _DECIDE = "undo_resolution", "decide_resolution"
+_CANONICAL_RUPEES = re.compile(r"-?\d+\.\d\d")
 _ENDED = frozenset({"rejected", "expired", "lapsed", "stopped", "compensated", "done", "undone"})
 
 
@@ -36,8 +40,22 @@ def ledger_of(ref: str) -> Ledger:
     return Ledger(
         read(query_of("resolution-promises"), [ref]),
         read(sql.SQL(STATEMENTS["steps_of"]), [ref]),
-        [{**event, "at": ist_time(event["happened_at"])} for event in events],
+        [
+            {
+                **event,
+                "at": ist_time(event["happened_at"]),
+                "detail": {name: _shown(value) for name, value in event["detail"].items()},
+            }
+            for event in events
+        ],
     )
+
+
+def _shown(value: Any) -> Any:
+    """A figure of an event: canonical rupees grouped as people read them, anything else as it is."""
+    if isinstance(value, str) and _CANONICAL_RUPEES.fullmatch(value):
+        return indian_rupees(Decimal(value))
+    return value
 
 
 def _settle_form(_request: Request) -> str:

@@ -58,6 +58,38 @@ def test_an_application_that_is_not_what_was_promised_is_held(
     assert "create_loan L-1 is held" in book.row("approve_loan", "A-1")["message"]
 
 
+@pytest.fixture
+def working_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a Fineract answers that moves due dates to working days, which the stand-in does not do."""
+    send = requests.Session.send
+
+    def moved(
+        session: requests.Session, request: requests.PreparedRequest, **options: Any
+    ) -> requests.Response:
+        response = send(session, request, **options)
+        if "command=calculateLoanSchedule" in str(request.url):
+            assert b"[2025,2,5]" in response.content
+            response._content = response.content.replace(b"[2025,2,5]", b"[2025,2,7]")
+        return response
+
+    monkeypatch.setattr(requests.Session, "send", moved)
+
+
+@pytest.mark.usefixtures("working_days")
+def test_a_first_instalment_on_another_day_than_promised_is_held(book: LosBook) -> None:
+    new_loan(book, 1, first_repayment_on="2025-02-05")
+    book.run()
+    held = book.row("create_loan", "L-1")
+    assert (held["state"], held["reason"]) == ("held", "schedule_differs")
+    told = "first instalment's day: submitted 2025-02-05, Fineract's schedule has 2025-02-07"
+    assert held["message"] == told
+    assert held["detail"]["schedule"]["installments"] == 12
+    decided(book, Action.RELEASE, "create_loan", "L-1")
+    book.wait_over()
+    book.run()
+    assert set(book.states().values()) == {"done"}
+
+
 def test_a_person_lets_a_mismatch_pass_and_only_a_mismatch(book: LosBook) -> None:
     new_loan(book, 1, emi="1200.00")
     book.run()

@@ -2,6 +2,14 @@
 -- says whether it is other money.
 with decided as (
     update payment_unit set is_frozen = true where posting_key is not null and not is_frozen returning *
+),
+
+shared as (
+    select gateway_payment_reference
+    from new_sighting
+    where gateway_payment_reference is not null
+    group by gateway_payment_reference
+    having count(*) > 1
 )
 
 insert into core.core_payment_identity (
@@ -24,14 +32,7 @@ select
     sighting.bank_reference,
     case
         when sighting.native_reference = decided.founder then decided.matched_by
-        when
-            exists (
-                select 1 from new_sighting as other
-                where
-                    other.gateway_payment_reference = sighting.gateway_payment_reference
-                    and other.native_reference <> sighting.native_reference
-            )
-            then 'gateway_payment'
+        when shared.gateway_payment_reference is not null then 'gateway_payment'
         else 'bank_reference'
     end as matched_by,
     case
@@ -40,3 +41,4 @@ select
     end as held_as
 from decided
 inner join new_sighting as sighting on decided.unit = sighting.unit
+left join shared on sighting.gateway_payment_reference = shared.gateway_payment_reference

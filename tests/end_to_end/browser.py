@@ -1,6 +1,5 @@
 """A real browser at the console: log in as a person, open pages, and know of everything that went wrong in them."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from local_stack.folder import ROOT
+from tests.programs import program
 
 CONSOLE = "/turno/"
 _FLAGS = [
@@ -23,13 +22,10 @@ _TELL_VIOLATIONS = "document.addEventListener('securitypolicyviolation', e => co
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The machine's Chromium (scripts/chromium.sh installs it where it is missing)."""
-    found = subprocess.run([ROOT / "scripts" / "chromium.sh"], capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stderr
+    """The machine's Chromium."""
+    path = program("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=found.stdout.strip().splitlines()[-1], args=_FLAGS
-        )
+        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
         yield browser
         browser.close()
 

@@ -188,7 +188,7 @@ PLANTED = {
     ),
     "reads on from the newest sighting": (
         "read_sightings",
-        "sighting._txid > %(last_identity)s",
+        "sighting._txid > %(last_read)s",
         "sighting._txid > (select coalesce(max(seen._txid), 0) from core.core_payment_sighting as seen) - 1"
         " and %(last_identity)s >= 0",
     ),

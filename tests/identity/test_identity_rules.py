@@ -273,6 +273,18 @@ def test_the_report_counts_what_was_done(step: DbtProject) -> None:
     assert (report.paired_by_source_key, report.unresolved_opened, report.conflicts_opened) == (1, 1, 0)
 
 
+def test_what_was_derived_anew_is_read_once_and_a_conflict_in_it_found(step: DbtProject) -> None:
+    """As after a full refresh: all sightings are new, none is new money."""
+    see(step, NACH)
+    put_sightings(step.conn, [replace(NACH, amount="1.00")])
+    again = [step.assign() for _ in range(3)]
+    assert [(report.sightings_read, report.identities) for report in again] == [(1, 0), (0, 0), (0, 0)]
+    assert [report.conflicts_opened for report in again] == [1, 0, 0]
+    put_sightings(step.conn, [NACH])
+    report = step.assign()
+    assert (report.sightings_read, report.conflicts_cleared) == (1, 1)
+
+
 def test_two_runs_at_once_take_turns_and_number_occurrences_without_a_gap(step: DbtProject) -> None:
     put_sightings(step.conn, [replace(NACH, native_reference=f"position:1:{n}") for n in range(5)])
     with ThreadPoolExecutor() as pool:

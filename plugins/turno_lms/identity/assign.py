@@ -9,8 +9,8 @@
 5. Which channel posts a stream is not decided here: core_transaction_data blocks what only evidence has reported.
 6. Only a loan that the registry knows, of the right lender, gets a key; the rest is an exception that clears by itself.
 
-It runs between dbt's sightings and core_transaction_data, in one transaction, on what dbt wrote since the last
-identity was frozen. Each statement in sql/ says which rule it is.
+It runs between dbt's sightings and core_transaction_data, in one transaction, on what dbt wrote since the last step
+that read something. Each statement in sql/ says which rule it is.
 """
 
 from collections import Counter
@@ -39,7 +39,7 @@ SETTLEMENT_DAYS = 7
 """How many days apart the sightings of one payment may be dated: a capture on a Friday, settled after the holidays."""
 
 _FILLED_TABLES = ("sighting_read", "new_sighting", "payment_unit")
-_WORKING_TABLES = (*_FILLED_TABLES, "partner", "conflict")
+_WORKING_TABLES = (*_FILLED_TABLES, "partner", "touched_key", "told", "conflict")
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,10 @@ class _IdentityStep:
         held = self._do("hold_duplicates")
         held += self._do("hold_manual", manual_days=MANUAL_WINDOW_DAYS)
         self._do("announce")
-        self._do("find_conflicts")
+        self._find_conflicts()
         units = self._units_by_match()
+        if sightings_read and not identities:
+            self._do("mark_read")
         return IdentityReport(
             sightings_read=sightings_read,
             identities=identities,
@@ -108,10 +110,8 @@ class _IdentityStep:
         )
 
     def _read(self) -> int:
-        newest = self._conn.execute(
-            "select coalesce(max(_txid), 0) as last_identity from core.core_payment_identity"
-        ).fetchone()
-        sightings_read = self._do("read_sightings", **(newest or {}))
+        last = self._conn.execute(STATEMENTS["last_read"]).fetchone()
+        sightings_read = self._do("read_sightings", **(last or {}))
         self._do("make_units")
         while self._do("merge_units"):
             pass
@@ -132,6 +132,12 @@ class _IdentityStep:
             self._do("found_payments", channel_order=place)
             frozen += self._do("freeze")
         return frozen
+
+    def _find_conflicts(self) -> None:
+        for name, table in (("gather_touched", "touched_key"), ("gather_told", "told")):
+            self._do(name)
+            self._conn.execute(f"analyze {table}")
+        self._do("find_conflicts")
 
     def _places_waiting(self) -> list[int]:
         rows = self._conn.execute(

@@ -1,71 +1,21 @@
--- What was touched now, and every conflict still open: do the sightings of a posting key agree with what was frozen, and
--- with each other? A key that a person linked counts under the key it was linked to, and only for its own derivation:
--- that its sightings differ from the other key's was known when it was linked.
-with touched as (
-    select sighting.frozen_posting_key as posting_key
-    from sighting_read as sighting
-    where sighting.frozen_posting_key is not null
-    union
-    select unit.posting_key from payment_unit as unit
-    union
-    select exception.subject
-    from core.core_recon_exception as exception
-    where exception.kind = 'identity_conflict' and exception.state = 'open'
-),
-
-effective as (
-    select distinct coalesce(decision.linked_posting_key, touched.posting_key) as posting_key
-    from touched
-    left join core.core_payment_decision as decision on touched.posting_key = decision.posting_key
-),
-
-member_key as (
-    select effective.posting_key as effective_key, effective.posting_key, false as is_linked
-    from effective
-    union all
-    select effective.posting_key, decision.posting_key, true
-    from effective
-    inner join core.core_payment_decision as decision on effective.posting_key = decision.linked_posting_key
-),
-
-sighting_now as (
-    select
-        member_key.effective_key,
-        member_key.is_linked,
-        identity.posting_key,
-        identity.native_reference,
-        identity.lender,
-        identity.loan_id,
-        identity.business_date,
-        identity.amount,
-        coalesce(sighting.gateway_payment_reference, identity.gateway_payment_reference) as gateway_payment_reference,
-        coalesce(sighting.bank_reference, identity.bank_reference) as bank_reference,
-        sighting.resolution_error,
-        sighting.loan_id as loan_id_now,
-        sighting.business_date as business_date_now,
-        sighting.amount as amount_now
-    from member_key
-    inner join core.core_payment_identity as identity on member_key.posting_key = identity.posting_key
-    inner join core.core_payment_sighting as sighting on identity.native_reference = sighting.native_reference
-),
-
-carrier as (
+-- Do the sightings of a posting key agree with what was frozen, and with each other?
+with carrier as (
     select told.effective_key, told.gateway_payment_reference as reference, identity.posting_key
-    from sighting_now as told
+    from told
     inner join core.core_payment_identity as identity on told.gateway_payment_reference = identity.gateway_payment_reference
     union
     select told.effective_key, told.bank_reference, identity.posting_key
-    from sighting_now as told
+    from told
     inner join core.core_payment_identity as identity
         on told.lender = identity.lender and told.bank_reference = identity.bank_reference
     union
     select told.effective_key, told.gateway_payment_reference, identity.posting_key
-    from sighting_now as told
+    from told
     inner join core.core_payment_sighting as other on told.gateway_payment_reference = other.gateway_payment_reference
     inner join core.core_payment_identity as identity on other.native_reference = identity.native_reference
     union
     select told.effective_key, told.bank_reference, identity.posting_key
-    from sighting_now as told
+    from told
     inner join core.core_payment_sighting as other
         on told.lender = other.lender and told.bank_reference = other.bank_reference
     inner join core.core_payment_identity as identity on other.native_reference = identity.native_reference
@@ -91,7 +41,7 @@ reason as (
             'now', jsonb_build_array(told.loan_id_now, told.business_date_now, told.amount_now),
             'resolution_error', told.resolution_error
         ) as reason
-    from sighting_now as told
+    from told
     where (told.loan_id, told.business_date, told.amount) is distinct from (told.loan_id_now, told.business_date_now, told.amount_now)
     union all
     select
@@ -102,7 +52,7 @@ reason as (
             'first_sight', jsonb_build_array(founder.loan_id, founder.business_date, founder.amount),
             'this_sighting', jsonb_build_array(told.loan_id, told.business_date, told.amount)
         )
-    from sighting_now as told
+    from told
     inner join core.core_payment_identity as founder
         on told.posting_key = founder.posting_key and founder.matched_by = 'first_sight'
     where
@@ -119,7 +69,7 @@ reason as (
         jsonb_build_object(
             'rule', 'several_gateway_payments', 'references', jsonb_agg(distinct told.gateway_payment_reference)
         )
-    from sighting_now as told
+    from told
     where not told.is_linked
     group by told.effective_key, split_part(told.gateway_payment_reference, ':', 1)
     having count(distinct told.gateway_payment_reference) > 1
@@ -133,8 +83,8 @@ reason as (
                 least(told.bank_reference, other.bank_reference), greatest(told.bank_reference, other.bank_reference)
             )
         )
-    from sighting_now as told
-    inner join sighting_now as other on told.posting_key = other.posting_key
+    from told
+    inner join told as other on told.posting_key = other.posting_key
     where
         not told.is_linked
         and told.bank_reference <> other.bank_reference
@@ -155,7 +105,7 @@ select
     known.posting_key,
     jsonb_agg(distinct reason.reason) filter (where reason.reason is not null)
 from (
-    select effective.posting_key from effective
+    select touched.posting_key from touched_key as touched
     union
     select reason.posting_key from reason
 ) as known

@@ -45,4 +45,24 @@ create temporary table partner (
     reference_kinds text[] not null
 );
 
+create temporary table touched_key (posting_key text primary key);
+
+-- The sightings of the touched keys: what was frozen, and what each says now.
+create temporary table told (
+    effective_key text not null,
+    is_linked boolean not null,
+    posting_key text not null,
+    native_reference text not null,
+    lender text not null,
+    loan_id text not null,
+    business_date date not null,
+    amount numeric(18, 2) not null,
+    gateway_payment_reference text,
+    bank_reference text,
+    resolution_error text,
+    loan_id_now text,
+    business_date_now date,
+    amount_now numeric(18, 2)
+);
+
 create temporary table conflict (posting_key text primary key, reasons jsonb);

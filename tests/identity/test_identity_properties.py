@@ -190,7 +190,7 @@ PLANTED = {
         "read_sightings",
         "sighting._txid > %(last_read)s",
         "sighting._txid > (select coalesce(max(seen._txid), 0) from core.core_payment_sighting as seen) - 1"
-        " and %(last_identity)s >= 0",
+        " and %(last_read)s >= 0",
     ),
 }
 

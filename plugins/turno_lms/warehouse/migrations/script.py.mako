@@ -1,14 +1,8 @@
 """${message}."""
 
-from pathlib import Path
-
-from alembic import op
+from turno_lms.warehouse.sql_migration import no_way_back, sql_beside
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
+upgrade = sql_beside(__file__)
+downgrade = no_way_back

@@ -1,18 +1,8 @@
 """Fates of lender files and their rows: versions that replace each other, replays, corrections, mapping versions."""
 
-from pathlib import Path
-
-from alembic import op
+from turno_lms.warehouse.sql_migration import no_way_back, sql_beside
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
-
-
-def upgrade() -> None:
-    op.get_bind().exec_driver_sql(Path(__file__).with_suffix(".sql").read_text(encoding="utf-8"))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("landing and state are never dropped by a command: restore a backup instead")
+upgrade = sql_beside(__file__)
+downgrade = no_way_back

@@ -118,6 +118,7 @@ def test_mandates_are_loaded_once(run_dag: RunDag, lenders: WarehouseConnection,
     assert run_dag("load_umrn_master", key="lenders/gb/january.csv").state == "failed"
 
 
+@pytest.mark.long  # the demo goes the same way, through the scheduler
 def test_a_file_becomes_posted_repayments(
     run_dag: RunDag, lenders: WarehouseConnection, s3: Any, fineract_url: str
 ) -> None:

@@ -191,11 +191,8 @@ RECONCILED = {
     ("gb", "missing_in_file"): 3,
     ("gb", "not_applicable"): 1,  # historic
     ("ugro", "not_applicable"): 164,
-    ("axle", "matched"): 240
-    - 4
-    - 2
-    + 2
-    + 1,  # weekly but not yet settled and without webhook; both part payments; the one by link
+    # weekly but not yet settled and without webhook; both part payments; the one by link
+    ("axle", "matched"): 240 - 4 - 2 + 2 + 1,
     ("axle", "missing_in_file"): 4,
     ("axle", "missing_in_gateway"): 2,
     ("axle", "not_applicable"): 1,  # historic
@@ -210,10 +207,8 @@ EXCEPTIONS = {
     ("gb", "missing_in_file"): 3,
     ("ugro", "umrn_unknown"): 2,
     ("ugro", "possible_duplicate"): 2,
-    (
-        "ugro",
-        "reversal_unmatched",
-    ): 1,  # of the 20th; the loan's payment was on the 5th, under another reference
+    # of the 20th; the loan's payment was on the 5th, under another reference
+    ("ugro", "reversal_unmatched"): 1,
     ("axle", "unknown_loan"): 1 + 1,  # seen by webhook and in the report
     ("axle", "unparsed_reference"): 1,
     ("axle", "possible_duplicate"): 1,

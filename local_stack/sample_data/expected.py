@@ -184,9 +184,8 @@ RUPEES_POSTED = {
 }
 
 RECONCILED = {
-    ("gb", "matched"): 176
-    - 1
-    - 5,  # all payments but the historic one and those that Razorpay did not report
+    # all payments but the historic one and those that Razorpay did not report
+    ("gb", "matched"): 176 - 1 - 5,
     ("gb", "missing_in_gateway"): 5,
     ("gb", "missing_in_file"): 3,
     ("gb", "not_applicable"): 1,  # historic

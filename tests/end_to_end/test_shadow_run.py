@@ -26,11 +26,11 @@ pytestmark = [pytest.mark.long, pytest.mark.end_to_end, pytest.mark.timeout(3600
 
 _RUN_SECONDS = 300
 _POSTED = """
-select lender, loan_id, amount, business_date
-from core.core_transaction_data
-inner join core.core_transaction_data_processed using (posting_key, lender, loan_id, amount)
-where outcome = 'posted'
-order by lender, loan_id, business_date, amount
+select payment.lender, payment.loan_id, payment.amount, payment.business_date
+from core.core_transaction_data as payment
+inner join core.core_transaction_data_processed as ended on payment.posting_key = ended.posting_key
+where ended.outcome = 'posted'
+order by payment.lender, payment.loan_id, payment.business_date, payment.amount
 """
 _HELD = """
 select lender, loan_id, amount, business_date

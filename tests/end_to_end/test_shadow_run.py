@@ -35,7 +35,7 @@ order by payment.lender, payment.loan_id, payment.business_date, payment.amount
 _HELD = """
 select lender, loan_id, amount, business_date
 from core.core_transaction_data
-where posting_block = 'possible_duplicate' and lender = 'gb'
+where posting_block = 'evidence_only' and lender = 'gb'
 order by loan_id
 """
 _ENDED = (
@@ -49,7 +49,7 @@ where state = 'open' and detail ->> 'reason' like 'the former system posted the 
 _SENT = "select count(*) as calls from raw.raw_fineract_api_log where dag_id = 'post_repayments' and method = 'POST'"
 
 # planted: payments the former system books a day later, files it has not read yet, money it took by hand, and one that it
-# posted although it may be a duplicate
+# posted on the gateway's word alone
 _ANOTHER_DAY = {"gb": 4}
 _NOT_YET_THERE = {"axle": 3}
 _BY_HAND = [("gb", "GB100101", "1250.00", "2026-01-09"), ("ugro", "UGR200101", "800.00", "2026-01-12")]

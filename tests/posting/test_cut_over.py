@@ -181,7 +181,14 @@ def test_money_whose_posting_there_is_explained_by_its_own_payment_holds_no_othe
 
 
 def verdicts(conn: WarehouseConnection) -> dict[str, tuple[str, str | None]]:
-    return {row["loan_id"]: (row["verdict"], row["held_by"]) for row in cut_over.compare(conn, FIRST, LAST)}
+    return {row.loan_id: (row.verdict, row.held_by) for row in cut_over.compare(conn, FIRST, LAST)}
+
+
+def days_and_verdicts(conn: WarehouseConnection) -> list[tuple[int | None, int | None, str]]:
+    return [
+        (row.date_here and row.date_here.day, row.date_there and row.date_there.day, row.verdict)
+        for row in cut_over.compare(conn, FIRST, LAST)
+    ]  # type: ignore[misc]
 
 
 def test_every_payment_gets_one_verdict(here: WarehouseConnection) -> None:
@@ -216,8 +223,24 @@ def test_two_payments_of_the_same_rupees_are_paired_one_to_one(here: WarehouseCo
     for day in (6, 8):
         add_payment(here, "GB1", business_date=date(2026, 1, day))
     take_in(here, "gb,GB1,5499.00,2026-01-05")
-    found = [(row["verdict"], row["date_here"]) for row in cut_over.compare(here, FIRST, LAST)]
-    assert found == [("other_day", date(2026, 1, 6)), ("only_here", date(2026, 1, 8))]
+    assert days_and_verdicts(here) == [(6, 5, "other_day"), (8, None, "only_here")]
+
+
+def test_the_nearest_are_paired_whatever_else_the_loan_paid(here: WarehouseConnection) -> None:
+    """A weekly payer: what one system lacks at the beginning shifts nothing."""
+    for day in (2, 9, 16):
+        add_payment(here, "GB1", business_date=date(2026, 1, day))
+    take_in(here, "gb,GB1,5499.00,2026-01-10", "gb,GB1,5499.00,2026-01-17", "gb,GB1,5499.00,2026-01-30")
+    assert days_and_verdicts(here) == [
+        (2, None, "only_here"), (9, 10, "other_day"), (16, 17, "other_day"), (None, 30, "only_there"),
+    ]  # fmt: skip
+
+
+def test_of_two_as_near_the_one_that_nothing_holds_is_the_former_systems(here: WarehouseConnection) -> None:
+    add_payment(here, "GB1", business_date=date(2026, 1, 4), block="possible_duplicate")
+    add_payment(here, "GB1", business_date=date(2026, 1, 6))
+    take_in(here, "gb,GB1,5499.00,2026-01-05")
+    assert days_and_verdicts(here) == [(6, 5, "other_day")]
 
 
 def test_the_commands_end_with_their_figures(

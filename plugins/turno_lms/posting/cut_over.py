@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from pathlib import Path
 
 from turno_lms.domain.states import ExceptionKind, PostingOutcome
 from turno_lms.posting.claim import CLAIM_LOCK, NEAR_DAYS
 from turno_lms.posting.former_postings import FormerPosting, FormerPostingsError
-from turno_lms.warehouse.connection import Row, WarehouseConnection
+from turno_lms.posting.systems_compared import Compared, pair_near
+from turno_lms.warehouse.connection import WarehouseConnection
 
 _HERE = Path(__file__).parent
 _TAKE_IN = (_HERE / "take_in_former.sql").read_text(encoding="utf-8")
@@ -41,16 +41,6 @@ select count(*) as queued
 from former_posting as staged
 inner join core.core_fineract_pending_transactions as pending on staged.posting_key = pending.posting_key
 """
-
-
-class Verdict(StrEnum):
-    """What the two systems make of one payment."""
-
-    SAME = "same"  # both post it
-    OTHER_DAY = "other_day"  # both post it, with different dates
-    HELD_HERE = "held_here"  # posted there; here something holds it
-    ONLY_HERE = "only_here"  # would be posted here, and was not there
-    ONLY_THERE = "only_there"  # posted there; this system knows nothing of it
 
 
 class CutOverError(ValueError):
@@ -110,11 +100,11 @@ def _refuse_what_does_not_fit(conn: WarehouseConnection) -> None:
         )
 
 
-def compare(conn: WarehouseConnection, first: date, last: date) -> list[Row]:
-    """Every payment of these business days on which the systems agree or not: verdict, lender, loan_id, both keys,
-    dates and rupees, and what holds it here. Changes nothing.
-    """
-    return conn.execute(_COMPARE, {"first": first, "last": last, "days": NEAR_DAYS}).fetchall()
+def compare(conn: WarehouseConnection, first: date, last: date) -> list[Compared]:
+    """Every payment of these business days that one of the systems posts or both. Changes nothing."""
+    rows = conn.execute(_COMPARE, {"first": first, "last": last, "days": NEAR_DAYS}).fetchall()
+    paired = pair_near((Compared(**row) for row in rows), NEAR_DAYS)
+    return [payment for payment in paired if payment.is_told and first <= payment.day <= last]
 
 
 def same_money(conn: WarehouseConnection, posting_key: str, reason: str, actor: str) -> str:

@@ -14,7 +14,8 @@ import typer
 from turno_lms.domain.money import indian_rupees
 from turno_lms.posting import cut_over
 from turno_lms.posting.former_postings import FormerPostingsError, read_csv
-from turno_lms.warehouse.connection import Role, Row, connect
+from turno_lms.posting.systems_compared import Compared, Verdict
+from turno_lms.warehouse.connection import Role, connect
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 
@@ -65,11 +66,11 @@ def compare(
         rows = cut_over.compare(conn, first.date(), last.date())
     for line in table(rows):
         typer.echo(line)
-    differences = [row for row in rows if row["verdict"] != cut_over.Verdict.SAME]
+    differences = [row for row in rows if row.verdict != Verdict.SAME]
     if details:
         _write(details, differences)
-    counts = Counter(row["verdict"] for row in rows)
-    typer.echo("cutover " + " ".join(f"{verdict}={counts[verdict]}" for verdict in cut_over.Verdict))
+    counts = Counter(row.verdict for row in rows)
+    typer.echo("cutover " + " ".join(f"{verdict}={counts[verdict]}" for verdict in Verdict))
     if differences:
         raise typer.Exit(1)
 
@@ -89,11 +90,11 @@ def same(
     typer.echo(f"{key} is historic: the former system posted it as {former}")
 
 
-def table(rows: list[Row]) -> list[str]:
+def table(rows: list[Compared]) -> list[str]:
     """Payments and rupees by lender and verdict, as a table for a person."""
     groups: dict[tuple[str, str, str], list[Decimal]] = {}
     for row in rows:
-        groups.setdefault((row["lender"], row["verdict"], row["held_by"] or ""), []).append(row["amount"])
+        groups.setdefault((row.lender, row.verdict, row.held_by or ""), []).append(row.amount)
     cells = [("lender", "verdict", "held by", "payments", "rupees")]
     cells += [
         (*group, str(len(amounts)), indian_rupees(sum(amounts, Decimal(0))))
@@ -109,7 +110,7 @@ def table(rows: list[Row]) -> list[str]:
     ]
 
 
-def _write(path: Path, rows: list[Row]) -> None:
+def _write(path: Path, rows: list[Compared]) -> None:
     names = (
         "verdict",
         "lender",
@@ -124,4 +125,4 @@ def _write(path: Path, rows: list[Row]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
-        writer.writerows({name: row[name] for name in names} for row in rows)
+        writer.writerows({name: getattr(row, name) for name in names} for row in rows)

@@ -188,7 +188,7 @@ def days_and_verdicts(conn: WarehouseConnection) -> list[tuple[int | None, int |
     return [
         (row.date_here and row.date_here.day, row.date_there and row.date_there.day, row.verdict)
         for row in cut_over.compare(conn, FIRST, LAST)
-    ]  # type: ignore[misc]
+    ]
 
 
 def test_every_payment_gets_one_verdict(here: WarehouseConnection) -> None:

@@ -19,13 +19,16 @@ WORKER_SLOTS = 4
 """Tasks at the same time in one Celery worker; there are two workers."""
 _WORKER_LOG_PORTS = {"1": "airflow-task-logs", "2": "airflow-task-logs-2"}
 _FOREIGN = ("AIRFLOW", "DBT_", "PG", "_AIRFLOW")
+_ALERTS = "AIRFLOW_CONN_TURNO_ALERTS"  # who is told is the caller's to say
 # stopped from high to low: whoever runs tasks before the API server that tasks report to, the database last
 _DATABASE, _STORES, _SERVERS, _RUNNERS = 0, 1, 2, 3
 
 
 def base_environment(stack: StackEnvironment) -> dict[str, str]:
     """The caller's environment without settings meant for another Airflow, dbt or PostgreSQL, and with our own."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    inherited = {
+        name: value for name, value in os.environ.items() if name == _ALERTS or not name.startswith(_FOREIGN)
+    }
     quiet = {"DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "PYTHONUNBUFFERED": "1"}
     direct = ",".join(filter(None, [os.environ.get("NO_PROXY"), LOOPBACK, "localhost"]))
     return (

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.dbt.landing import put_lender
@@ -24,6 +24,7 @@ quickly = settings(
     max_examples=40,
     deadline=None,
     report_multiple_bugs=False,
+    phases=(Phase.explicit, Phase.generate),  # the planted bugs need not be made small
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -7,7 +7,7 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import psycopg
 import pytest
@@ -31,6 +31,11 @@ _SECONDS = 180
 _OF_AIRFLOW = "airflow_"
 # what the demo has none of
 _SILENT = {"Files late, refused, halted, failed: 0", "Lag until built, and webhooks that never came: 1"}
+_DRAWN = {
+    "Rupees not yet posted: 0", "Queue: 0", "Held rupees: 0", "Open exceptions: 0", "Rows per hour: 0",
+    "Webhooks per minute: 0", "Time per call: 0",
+}  # fmt: skip
+"""For the picture: the distribution's page takes no label's value, and no more than ten graphs."""
 # the hour that post_repayments has, as if it were over
 _AN_HOUR_LATER = """
 update deadline set deadline_time = deadline_time - interval '1 hour'
@@ -116,14 +121,16 @@ def test_every_panel_of_the_dashboard_has_an_answer(
     silent = {title for title, expr in panels() if not answer(prometheus, expr)}
     assert silent == _SILENT
 
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page = browser.new_page(viewport={"width": 1000, "height": 3200})
+    drawn = [expr for title, expr in panels() if title in _DRAWN]
     graphs = [
         (f"g{place}.{name}", value)
-        for place, (_, expr) in enumerate(panels())
-        for name, value in (("expr", expr), ("tab", "0"), ("range_input", "10m"))
+        for place, expr in enumerate(drawn)
+        for name, value in (("expr", expr), ("tab", "0"), ("range_input", "15m"))
     ]
-    page.goto(f"{prometheus}/graph?{urlencode(graphs)}")
+    page.goto(f"{prometheus}/graph/?{urlencode(graphs, quote_via=quote)}")
     page.wait_for_timeout(5000)  # its graphs are drawn one by one
+    page.evaluate("scrollTo(0, 0)")
     page.screenshot(path=screenshots / "dashboard.png", full_page=True)
 
 

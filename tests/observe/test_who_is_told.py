@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ import pytest
 from local_stack.processes import LOOPBACK
 from turno_lms.orchestration.alerts import Alert, late
 
-RUN = {"dag_run": {"dag_id": "post_repayments", "run_id": "scheduled__1"}}
+RUN = {"dag_run": SimpleNamespace(dag_id="post_repayments", run_id="scheduled__1")}
+RUN_IN_TRIGGERER = {"dag_run": {"dag_id": "post_repayments", "dag_run_id": "scheduled__1"}}
+"""As a deadline's callback gets it: the run as the API shows it."""
 LINE = "Posting failed: post_repayments, run scheduled__1. What to do: docs/runbooks/posting-behind.md"
 
 
@@ -52,7 +55,7 @@ def test_a_missed_deadline_is_told_as_the_triggerer_does_it(chat: list[dict[str,
     assert alert.callback.path == "turno_lms.orchestration.alerts.Alert"
 
     async def as_the_triggerer() -> None:
-        await Alert(**alert.callback.kwargs, context=dict(RUN))
+        await Alert(**alert.callback.kwargs, context=dict(RUN_IN_TRIGGERER))
 
     asyncio.run(as_the_triggerer())
     assert chat == [{"text": LINE}]

@@ -21,7 +21,8 @@ class Alert(HttpNotifier):
     """Says in one line what is wrong, in which run, and which runbook has the next step (a file of docs/runbooks)."""
 
     def __init__(self, what: str, runbook: str, context: Any = None) -> None:
-        run = "{{ dag_run.dag_id }}, run {{ dag_run.run_id }}"
+        # a task has the run itself, the triggerer what the API says of it, where the id has another name
+        run = "{{ dag_run.dag_id }}, run {{ dag_run.run_id | default(dag_run.dag_run_id) }}"
         super().__init__(
             http_conn_id=CONNECTION,
             json={"text": f"{what}: {run}. What to do: {_RUNBOOKS}/{runbook}"},

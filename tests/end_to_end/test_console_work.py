@@ -125,8 +125,8 @@ def test_an_exception_is_worked_on_until_the_gateways_late_word_closes_it(
     arrived = "select count(*) as n from core.core_payment_identity where native_reference = %s"
     until(ask, {"n": 1}, arrived, f"razorpay:{late.payment_id}")
     page = operator.open("payments/list")
-    press(page, "Reconcile now", has_fields=False)
-    submit(page)
+    operator.click("text=Reconcile now")
+    operator.press()
     assert ended(page, "done", "failed") == "done"
 
     page = operator.open(f"exceptions/detail?pk={asked['exception_id']}")

@@ -2,14 +2,6 @@
 -- says whether it is other money.
 with decided as (
     update payment_unit set is_frozen = true where posting_key is not null and not is_frozen returning *
-),
-
-shared as (
-    select gateway_payment_reference
-    from new_sighting
-    where gateway_payment_reference is not null
-    group by gateway_payment_reference
-    having count(*) > 1
 )
 
 insert into core.core_payment_identity (
@@ -32,7 +24,16 @@ select
     sighting.bank_reference,
     case
         when sighting.native_reference = decided.founder then decided.matched_by
-        when shared.gateway_payment_reference is not null then 'gateway_payment'
+        -- asked once for all: a set that is looked up, where a join would be planned for one row
+        when
+            sighting.gateway_payment_reference in (
+                select carried.gateway_payment_reference
+                from new_sighting as carried
+                where carried.gateway_payment_reference is not null
+                group by carried.gateway_payment_reference
+                having count(*) > 1
+            )
+            then 'gateway_payment'
         else 'bank_reference'
     end as matched_by,
     case
@@ -41,4 +42,3 @@ select
     end as held_as
 from decided
 inner join new_sighting as sighting on decided.unit = sighting.unit
-left join shared on sighting.gateway_payment_reference = shared.gateway_payment_reference

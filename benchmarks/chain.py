@@ -100,6 +100,7 @@ def _at_rest(stack: "StackEnvironment") -> Iterator[tuple["AirflowApi", "Warehou
     variables = stack.variables()
     api = AirflowApi(*(variables[f"TURNO_AIRFLOW_{name}"] for name in ("URL", "USER", "PASSWORD")))
     wait_for_dags(api)
+    api.unpause_all()
     ensure_loan_book()
     with connect(Role.CONSOLE, application_name="benchmark") as conn:
         watch = Watch(api, conn, print, number=1)

@@ -231,7 +231,6 @@ def airflow_settings(stack: StackEnvironment) -> dict[str, str]:
         "CORE__PARALLELISM": 8,
         "CELERY__BROKER_URL": f"redis://:{stack.secrets['redis']}@{LOOPBACK}:{stack.ports['redis']}/0",
         "CORE__LOAD_EXAMPLES": False,
-        "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__FERNET_KEY": base64.urlsafe_b64encode(bytes.fromhex(stack.secrets["airflow_fernet"])).decode(),
         "CORE__SIMPLE_AUTH_MANAGER_USERS": users,

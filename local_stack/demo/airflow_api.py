@@ -70,6 +70,15 @@ class AirflowApi:
         body: dict[str, Any] = {"dag_run_id": run_id, "logical_date": None, "conf": form or {}}
         self._call("POST", f"/dags/{dag_id}/dagRuns", json=body, accepted=(HTTPStatus.CONFLICT,))
 
+    def unpause(self, *dag_ids: str) -> None:
+        """Let these DAGs run."""
+        for dag_id in dag_ids:
+            self._call("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
+    def unpause_all(self) -> None:
+        """Let every DAG run."""
+        self._call("PATCH", "/dags", params={"dag_id_pattern": "~"}, json={"is_paused": False})
+
     def dag_ids(self) -> set[str]:
         """The DAGs that Airflow has parsed so far."""
         return {dag["dag_id"] for dag in self._pages("/dags", "dags", {})}

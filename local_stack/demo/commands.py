@@ -37,7 +37,7 @@ def demo(
         signal.signal(number, _interrupt)
     last_line = f"{_FAILED} interrupted"
     try:
-        last_line = _run(executor, started)
+        last_line = _run(executor, started, once=once)
         if not once:
             _stay_up(last_line)
     except KeyboardInterrupt:
@@ -51,10 +51,10 @@ def demo(
         raise typer.Exit(1)
 
 
-def _run(executor: str, started: float) -> str:
+def _run(executor: str, started: float, *, once: bool) -> str:
     """The whole demo; returns its last line, which says whether all figures tie."""
     try:
-        summary, problem = _show(bring_up(executor=executor), started)
+        summary, problem = _show(bring_up(executor=executor), started, once=once)
     except StackError as error:
         summary, problem = "", f"{_UNFINISHED}: {error}"
     except Exception as error:  # the last line must say what happened, whatever it was
@@ -65,8 +65,11 @@ def _run(executor: str, started: float) -> str:
     return f"demo ok {summary} seconds={time.monotonic() - started:.0f}"
 
 
-def _show(stack: StackEnvironment, started: float) -> tuple[str, str]:
-    """Run the pipelines and print the closing table; returns the figures of the last line, and what does not tie."""
+def _show(stack: StackEnvironment, started: float, *, once: bool) -> tuple[str, str]:
+    """Run the pipelines and print the closing table; returns the figures of the last line, and what does not tie.
+
+    What stays up is all of Turno: then the DAGs that the demo did not need are unpaused too.
+    """
     use_connections(stack)
     from local_stack.demo.airflow_api import AirflowApi
     from local_stack.demo.closing_table import render, render_failures
@@ -89,6 +92,8 @@ def _show(stack: StackEnvironment, started: float) -> tuple[str, str]:
     report = {**figures.to_dict(), "builds": builds, "started": [run.label for run in watch.started]}
     _write_report(report)
     typer.echo("\n" + "\n\n".join(filter(None, [failures, render(figures, builds[-1])])))
+    if not once:
+        api.unpause_all()
     typer.echo(f"\nAirflow's screens: {address}  user {user}, password {password}")
     summary = f"rows={figures.rows_read} posted={figures.posted} unexplained={figures.unexplained}"
     return summary, "; ".join(figures.untied)

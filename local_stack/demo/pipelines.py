@@ -23,16 +23,11 @@ from local_stack.sample_data.samples import SampleFile
 from turno_lms.warehouse.connection import WarehouseConnection
 
 _LENDERS = tuple(product.lender for product in PRODUCTS)
-DAG_IDS = {
-    *(f"ingest__{lender}" for lender in _LENDERS),
-    "load_umrn_master",
-    "build_warehouse",
-    "post_repayments",
-    "reconcile_transactions",
-    "reconcile_loans",
-    "create_payment_links",
-    "refresh_payment_links",
-}
+_MASTERS = ("load_umrn_master", "reconcile_loans")
+_INCOMING = (*(f"ingest__{lender}" for lender in _LENDERS), "create_payment_links")
+_MONEY_PATH = ("build_warehouse", "post_repayments")
+_AFTERWARDS = ("reconcile_transactions", "refresh_payment_links")
+DAG_IDS = {*_MASTERS, *_INCOMING, *_MONEY_PATH, *_AFTERWARDS}
 _DAGS_SECONDS = 120.0
 _FILES_SECONDS = 180.0
 _LOANS_SECONDS = 180.0
@@ -45,19 +40,26 @@ _OWN_RUN = re.compile(r"demo-(\d+)")
 def run_pipelines(
     stack: StackEnvironment, api: AirflowApi, conn: WarehouseConnection, s3: Any, say: Say
 ) -> Watch:
-    """Bring all sample money to its end, or find that it is there already. Returns the watch with what it saw."""
-    wait_for_dags(api)
-    watch = Watch(api, conn, say, number=_next_number(api))
+    """Bring all sample money to its end, or find that it is there already. Returns the watch with what it saw.
+
+    Each DAG is unpaused when its turn comes, masters before money, as a new installation goes live.
+    """
     made = ensure_loan_book()
     say(f"Fineract: {made} loans disbursed, {len(ALL_LOANS) - made} were there already")
+    wait_for_dags(api)
+    watch = Watch(api, conn, say, number=_next_number(api))
+    api.unpause(*_MASTERS)
     _load_masters(watch, s3, stack.bucket)
+    api.unpause(*_INCOMING)
     made_link = _ask_for_link(watch)
     for delivery, files in zip(_DELIVERIES, catalogue.deliveries(), strict=True):
         _deliver_files(watch, s3, stack.bucket, delivery, files)
     watch.wait_for(made_link)
     _pay_link(watch, stack)
     _announce_payments(watch, stack)
+    api.unpause(*_MONEY_PATH)
     watch.settle(reconciled=False)
+    api.unpause(*_AFTERWARDS)
     refreshed = _refresh_links(watch)
     _reconcile(watch)
     watch.wait_for(refreshed)

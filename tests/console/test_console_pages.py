@@ -31,6 +31,13 @@ insert into core.core_approval (purpose, request_key, figures, figures_hash, sta
 values ('manual_repayment', 'k', '[{"loan_id": "GB1", "amount": "30000.00"}]', 'h', 'requested', 'op-person',
     'post_manual_repayment/manual__1', now() + interval '1 hour');
 """
+_WRITE_OFF = """
+insert into core.core_write_off (
+    write_off_ref, lender, loan_id, state, request_key, dues_principal, dues_interest, dues_fees, dues_penalties,
+    dues_total, days_past_due, charges_off, band, reason, requested_by, requested_by_run
+)
+values ('W1', 'gb', 'GB000009', 'accepted', 'k', 100, 0, 0, 0, 100, 400, false, 'small', 'gone', 'asha', 'r')
+"""
 
 
 @pytest.fixture
@@ -229,13 +236,19 @@ def test_payments_that_the_next_run_queues_are_found_by_their_filter(sign_in: "S
 
 
 @pytest.mark.usefixtures("questions")
-def test_every_line_of_today_leads_to_as_many_rows_as_it_counts(sign_in: "SignIn") -> None:
+def test_every_line_of_today_leads_to_as_many_rows_as_it_counts(
+    sign_in: "SignIn", project: DbtProject
+) -> None:
     viewer = sign_in("viewer")
+    project.conn.execute(_WRITE_OFF)  # of one loan with one of the payments that are ready
     line = re.compile(
         r'<td><a href="([^"]+)">([^<]+)</a></td>\s*<td>[^<]*</td>\s*<td class="text-end">([0-9,]+)</td>'
     )
     lines = line.findall(viewer.get(HOME).text)
-    assert len(lines) >= 6
+    assert len(lines) >= 7
+    assert ("payments held while their loan is settled or written off", "1") in {
+        (what, items) for _, what, items in lines
+    }
     for address, what, items in lines:
         answer = viewer.get(unescape(address))
         assert answer.status_code == 200, what

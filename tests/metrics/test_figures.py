@@ -43,6 +43,31 @@ values
     ('gb', 'waits', 'b', '', '{}', '{}', 'verified_current', now() - interval '10 minutes');
 insert into base.base_razorpay_event values ('gb', 'built')
 """
+_REVERSAL = """
+insert into core.core_reversal
+    (posting_key, lender, loan_id, business_date, amount, reason, state, requested_by, ended_at)
+values (
+    %(original)s, 'gb', 'GB', '2026-01-05', %(amount)s, 'wrong loan', %(state)s, 'asha',
+    case %(state)s when 'done' then now() - interval '2 hours' end
+)
+"""
+_CORRECTION = """
+insert into core.core_posting_correction (
+    posting_key, corrects, original_posting_key, lender, loan_id, business_date, amount, payment_type_id, channel,
+    reason, requested_by
+)
+values (
+    %(original)s || '-r1', %(original)s, %(original)s, 'gb', 'GB9', '2026-01-05', %(amount)s, 1, 'file:k',
+    'wrong loan', 'asha'
+)
+"""
+_WRITE_OFF = """
+insert into core.core_write_off (
+    write_off_ref, lender, loan_id, state, request_key, dues_principal, dues_interest, dues_fees, dues_penalties,
+    dues_total, days_past_due, charges_off, band, reason, requested_by, requested_by_run
+)
+values ('W1', 'gb', 'GB1', 'accepted', 'k', 100, 0, 0, 0, 100, 400, false, 'small', 'gone', 'asha', 'r')
+"""
 
 
 def read(conn: WarehouseConnection) -> dict[str, Figures]:
@@ -103,6 +128,53 @@ def test_unposted_held_and_in_doubt_are_apart(warehouse: WarehouseConnection) ->
     assert figures["turno_queue_oldest_seconds"][("gb", "queued")] == pytest.approx(7200, abs=60)
     assert figures["turno_postings_total"] == {("gb", "posted"): 1}
     assert figures["turno_posting_rupees_total"] == {("gb", "posted"): 5499.00}
+
+
+def test_money_that_was_withdrawn_is_unposted_until_it_is_posted(warehouse: WarehouseConnection) -> None:
+    create_transaction_table(warehouse)
+    add_ending(warehouse, add_payment(warehouse, "GB1", "8.00"), "withdrawn")
+    assert read(warehouse)["turno_unposted_rupees"] == {("gb",): 8}
+
+
+def test_a_correction_is_unposted_from_its_reversal_on(warehouse: WarehouseConnection) -> None:
+    """Of two corrections, 30.00 and 400.00, the first one's reversal was done two hours ago, the other one's is to come."""
+    create_transaction_table(warehouse)
+    for loan, amount, state in (("GB2", "30.00", "done"), ("GB3", "400.00", "requested")):
+        original = add_payment(warehouse, loan, amount)
+        add_ending(warehouse, original, "posted")
+        warehouse.execute(_REVERSAL, {"original": original, "amount": amount, "state": state})
+        warehouse.execute(_CORRECTION, {"original": original, "amount": amount})
+
+    figures = read(warehouse)
+
+    assert figures["turno_unposted_rupees"] == {("gb",): 30}
+    assert figures["turno_unposted_oldest_seconds"][("gb",)] == pytest.approx(7200, abs=60)
+
+
+def test_money_of_a_loan_that_is_being_settled_is_held_and_not_behind(warehouse: WarehouseConnection) -> None:
+    """Of 1.00 and 20.00 on the loan the resolution took the second; a person was asked about 300.00 on another one."""
+    create_transaction_table(warehouse)
+    add_payment(warehouse, "GB1", "1.00")
+    taken = add_payment(warehouse, "GB1", "20.00")
+    asked = add_payment(warehouse, "GB2", "300.00")
+    warehouse.execute(_WRITE_OFF)
+    warehouse.execute(
+        "insert into core.core_resolution_money"
+        " (posting_key, resolution_ref, loan_id, amount, business_date, booked_on, posted_by)"
+        " values (%s, 'W1', 'GB1', 20, '2026-01-05', '2026-01-06', 'ledger')",
+        (taken,),
+    )
+    warehouse.execute(
+        "insert into core.core_recon_exception (kind, subject, opened_by_run)"
+        " values ('possible_duplicate', %s, 'r')",
+        (asked,),
+    )
+
+    figures = read(warehouse)
+
+    assert figures["turno_unposted_rupees"] == {("gb",): 20}
+    assert figures["turno_held_payments"] == {("held_for_resolution", "gb"): 1}
+    assert figures["turno_held_rupees"] == {("held_for_resolution", "gb"): 1}
 
 
 def test_fineract_is_judged_by_the_last_quarter_of_an_hour(warehouse: WarehouseConnection) -> None:

@@ -1,6 +1,6 @@
 """Payments, and the life of one from the first file line or webhook to its entry in Fineract."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from psycopg import sql
 from starlette.requests import Request
@@ -17,18 +17,33 @@ from turno_lms.warehouse.connection import Row
 _RECONCILE = "reconcile_transactions"
 
 
-class Ready(BaseFilter):
-    """The next claim of posting finds the payment."""
+class _Waiting(BaseFilter):
+    """The payment has neither an ending nor an intent, and is held for its loan's resolution or not."""
 
-    name = "ready"
-    label = "is due to be queued"
     data_type = FilterDataType.NONE
+    is_held: ClassVar[bool]
 
     @override
     def apply(self, ctx: FilterApplyContext) -> Condition:
         """The condition."""
-        ready = sql.SQL("posting_key in (select ready.posting_key from ({}) as ready)")
-        return ready.format(query_of("payments-ready")), []
+        waiting = "posting_key in (select posting_key from ({}) as waiting where is_held_for_resolution = %s)"
+        return sql.SQL(waiting).format(query_of("payments-waiting")), [self.is_held]
+
+
+class Ready(_Waiting):
+    """The next claim of posting finds the payment."""
+
+    name = "ready"
+    label = "is due to be queued"
+    is_held = False
+
+
+class HeldForResolution(_Waiting):
+    """Its loan is being settled, written off or foreclosed; the claim takes it when that has ended."""
+
+    name = "held_for_resolution"
+    label = "waits while its loan is settled or written off"
+    is_held = True
 
 
 class Payments(SqlPage):
@@ -53,7 +68,7 @@ class Payments(SqlPage):
         state("payment_status", "Status"),
         state("stream"),
         state("reconciliation_status", "Reconciled"),
-        state("posting", filters=[Equals, Ready]),
+        state("posting", filters=[Equals, Ready, HeldForResolution]),
         state("posting_block", "Held by"),
         text("gateway_payment_reference", "Gateway's id"),
         text("bank_reference"),

@@ -73,10 +73,10 @@ async def _widget(request: Request) -> BaseWidget:
 def _risks() -> list[Row]:
     """What waits, first what only a person can end, most rupees first."""
     query = sql.SQL(
-        "with payments_ready as ({}) select * from ({}) as risk"
+        "with payments_waiting as ({}) select * from ({}) as risk"
         " order by risk.needs_person desc, risk.rupees desc nulls last, risk.items desc"
     )
-    return read(query.format(query_of("payments-ready"), query_of("today")))
+    return read(query.format(query_of("payments-waiting"), query_of("today")))
 
 
 def _headline(risks: list[Row]) -> CardRowWidget:

@@ -1,5 +1,5 @@
 -- What holds money, and what else waits: one row a page, filter and lender.
--- `payments_ready` is put before it (payments-ready.sql).
+-- `payments_waiting` is put before it (payments-waiting.sql).
 with held as (
     select
         'payments' as page,
@@ -18,11 +18,14 @@ with held as (
     group by payment.posting_block, payment.lender
 ),
 
-ready as (
+waiting as (
     select
         'payments' as page,
-        'posting__ready' as filter,
-        'payments to be queued by the next run' as what,
+        case when payment.is_held_for_resolution then 'posting__held_for_resolution' else 'posting__ready' end as filter,
+        case
+            when payment.is_held_for_resolution then 'payments held while their loan is settled or written off'
+            else 'payments to be queued by the next run'
+        end as what,
         false as needs_person,
         payment.lender,
         count(*) as items,
@@ -31,8 +34,8 @@ ready as (
         sum(payment.amount) filter (where payment.first_seen_at < now() - interval '3 days') as rupees_after_3,
         sum(payment.amount) filter (where payment.first_seen_at < now() - interval '7 days') as rupees_after_7,
         min(payment.first_seen_at) as since
-    from payments_ready as payment
-    group by payment.lender
+    from payments_waiting as payment
+    group by payment.is_held_for_resolution, payment.lender
 ),
 
 queued as (
@@ -137,7 +140,7 @@ select
 from (
     select * from held
     union all
-    select * from ready
+    select * from waiting
     union all
     select * from queued
     union all

@@ -54,7 +54,7 @@ SOURCES = (
         "rupees_open": Family("turno_rejected_rupees_open", "Rupees of those rows, as far as they could be read."),
     }),
     Source("unposted", ("lender",), {
-        "payments": Family("turno_unposted_payments", "Payments and corrections that may be posted and have no outcome yet."),
+        "payments": Family("turno_unposted_payments", "Payments and corrections due that have no outcome yet."),
         "rupees": Family("turno_unposted_rupees", "Rupees of those payments."),
         "oldest_seconds": Family("turno_unposted_oldest_seconds", "Age of the oldest of them since first sight."),
     }, _TRANSACTIONS),

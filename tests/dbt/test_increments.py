@@ -268,7 +268,9 @@ def late_commits(project: DbtProject, happenings: list[Happening]) -> Iterator[N
 
 def waiting(project: DbtProject) -> tuple[list[str], list[str]]:
     """The payments of known loans that wait to be queued: as the console counts them, and as a look at every payment does."""
-    counted = sql.SQL("select posting_key from ({}) as waiting order by 1").format(query_of("payments-waiting"))
+    counted = sql.SQL("select posting_key from ({}) as waiting order by 1").format(
+        query_of("payments-waiting")
+    )
     told, found = (project.conn.execute(query).fetchall() for query in (counted, _EVERY_WAITING))
     return [row["posting_key"] for row in told], [row["posting_key"] for row in found]
 

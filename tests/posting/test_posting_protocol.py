@@ -489,7 +489,9 @@ def test_a_loan_is_addressed_as_fineract_spells_it_and_its_number_is_checked(
     assert new_poster().post(["A", "B"]).to_dict()["posted"] == 2
     assert {sent["loan"] for sent in tiny.sent} == {" a", "B"}
     # an answer of loan 1 proves nothing for loan 77: that one was read back
-    logged = ledger.execute("select subject, purpose from raw.raw_fineract_api_log order by call_id").fetchall()
+    logged = ledger.execute(
+        "select subject, purpose from raw.raw_fineract_api_log order by call_id"
+    ).fetchall()
     purposes = {key: [row["purpose"] for row in logged if row["subject"] == key] for key in (first, second)}
     assert purposes == {first: ["repayment"], second: ["repayment", "read_back"]}
 

@@ -14,16 +14,18 @@ from local_stack.processes import LOOPBACK, StackError, free_port, spawn, stop_c
 from turno_lms.warehouse.connection import Role
 
 REGION = "ap-south-1"
+POSTGRES = {"shared_buffers": "1536MB", "random_page_cost": "1.1", "wal_compression": "on"}
+"""As docker-compose.yaml has them."""
 _START_SECONDS = 60.0
 
 
 @contextmanager
 def postgres_server() -> Iterator[Databases]:
-    """A PostgreSQL server with fsync on."""
+    """A PostgreSQL server with fsync on and production's settings."""
     passwords = {role: secrets.token_hex(8) for role in (postgres.SUPERUSER, *Role)}
     with TemporaryDirectory(prefix="turno-bench-") as folder:
         server = postgres.PostgresServer(
-            Path(folder) / "data", free_port(), passwords, durable=True, dies_with_parent=True
+            Path(folder) / "data", free_port(), passwords, dies_with_parent=True, settings=POSTGRES
         )
         process = server.start(Path(folder) / "postgres.log")
         try:

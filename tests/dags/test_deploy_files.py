@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import yaml
 
+from benchmarks.services import POSTGRES
 from local_stack import postgres
 from local_stack.environment import warehouse_connections
 from local_stack.processes import LOOPBACK, free_port
@@ -27,6 +28,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 ONE_SHOT = {"airflow-init", "postgres-backup-folders", "s3-init"}
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 VARIABLE = re.compile(r"\$\{([A-Z_0-9]+)")
+DEFAULT = re.compile(r"\$\{[A-Z_0-9]+:-([^}]*)\}")
 
 
 def settings(path: Path) -> dict[str, str]:
@@ -64,6 +66,12 @@ def test_the_dockerfile_has_no_finding_of_its_linter() -> None:
     linter = Path(sys.executable).with_name("hadolint")
     run = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout) == (0, "")
+
+
+def test_benchmarks_run_on_a_server_with_production_settings() -> None:
+    flags = (word.removeprefix("--").split("=", 1) for word in SERVICES["postgres"]["command"] if "=" in word)
+    shipped = {name: DEFAULT.sub(r"\1", value) for name, value in flags}
+    assert {name: shipped[name] for name in POSTGRES} == POSTGRES
 
 
 @pytest.mark.parametrize("name", sorted(set(SERVICES) - ONE_SHOT))

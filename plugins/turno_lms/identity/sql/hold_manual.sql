@@ -14,26 +14,36 @@ with newcomer as (
     where unit.matched_by = 'first_sight'
 ),
 
-twin as (
-    select distinct on (newcomer.posting_key)
+pair as (
+    select
         newcomer.*,
         other.posting_key as other_key,
         other.business_date as other_date,
         other.channel as other_channel
     from newcomer
-    inner join core.core_payment_identity as other
-        on
-            newcomer.loan_id = other.loan_id
-            and newcomer.amount = other.amount
-            and other.matched_by = 'first_sight'
-            and newcomer.posting_key <> other.posting_key
-            and (newcomer.channel = 'manual') <> (other.channel = 'manual')
-            and other.business_date
-            between newcomer.business_date - %(manual_days)s::integer and newcomer.business_date + %(manual_days)s::integer
+    inner join core.core_payment_identity as other on newcomer.loan_id = other.loan_id and newcomer.amount = other.amount
+    where newcomer.channel = 'manual' and other.channel <> 'manual' and other.matched_by = 'first_sight'
+    union all
+    -- manual entries are few and have an index of their own: what arrives by itself is not compared with its like
+    select
+        newcomer.*,
+        other.posting_key,
+        other.business_date,
+        other.channel
+    from newcomer
+    inner join core.core_payment_identity as other on newcomer.loan_id = other.loan_id and newcomer.amount = other.amount
     where
-        newcomer.channel = 'manual'
-        or not exists (select 1 from newcomer as both_new where both_new.posting_key = other.posting_key)
-    order by newcomer.posting_key, other.business_date, other.posting_key
+        newcomer.channel <> 'manual'
+        and other.channel = 'manual'
+        and other.matched_by = 'first_sight'
+        and not exists (select 1 from newcomer as both_new where both_new.posting_key = other.posting_key)
+),
+
+twin as (
+    select distinct on (pair.posting_key) pair.*
+    from pair
+    where abs(pair.business_date - pair.other_date) <= %(manual_days)s::integer
+    order by pair.posting_key, pair.other_date, pair.other_key
 )
 
 insert into core.core_recon_exception (kind, subject, lender, loan_id, amount, detail, opened_by_run)

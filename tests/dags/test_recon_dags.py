@@ -77,8 +77,8 @@ def add_two_sides(warehouse: WarehouseConnection) -> None:
         warehouse.execute(
             "insert into core.core_payment_identity (native_reference, posting_key, source_key, occurrence, lender,"
             " loan_id, business_date, amount, stream, channel, matched_by, is_posting_channel)"
-            " values (%s, %s, 'k', 1, 'gb', 'GB100001', '2026-01-05', 100, 's', %s, 'first_sight', %s)",
-            (reference, reference, channel, channel != "razorpay"),
+            " values (%s, %s, %s, 1, 'gb', 'GB100001', '2026-01-05', 100, 's', %s, 'first_sight', %s)",
+            (reference, reference, reference, channel, channel != "razorpay"),
         )
     warehouse.commit()
 

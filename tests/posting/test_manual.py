@@ -192,9 +192,9 @@ def manual_payment(conn: WarehouseConnection, entry: ManualEntry) -> str:
     conn.execute(
         "insert into core.core_payment_identity (native_reference, posting_key, source_key, occurrence, lender, loan_id,"
         " business_date, amount, stream, channel, is_posting_channel, matched_by)"
-        " select 'manual:' || manual_id, %s, '', 1, 'gb', loan_id, date::date, amount::numeric, 'manual_repayments',"
+        " select 'manual:' || manual_id, %s, %s, 1, 'gb', loan_id, date::date, amount::numeric, 'manual_repayments',"
         " 'manual', true, 'first_sight' from raw.raw_manual_repayment",
-        (key,),
+        (key, key),
     )
     return key
 

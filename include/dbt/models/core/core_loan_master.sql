@@ -5,6 +5,7 @@
         indexes=[
             {"columns": ["loan_id"]},
             {"columns": ["payments_waiting"]},
+            {"columns": ["(overdue_since + days_past_due)"]},
             {"columns": ["_txid"]},
             {"columns": ["_read_horizon"]},
         ],
@@ -36,7 +37,7 @@ with touched_loan as (
     -- days past due grow without anything happening
     select known.fineract_loan_id
     from {{ this }} as known
-    where known.days_past_due <> {{ ist_today() }} - known.overdue_since
+    where known.overdue_since + known.days_past_due < {{ ist_today() }}
     union
     -- a linked payment leaves core_transaction_data, and with it the loan it stood under
     select loan.fineract_loan_id

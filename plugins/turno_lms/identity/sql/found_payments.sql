@@ -14,7 +14,7 @@ from (
     left join lateral (
         select max(identity.occurrence) as occurrence
         from core.core_payment_identity as identity
-        where identity.source_key = waiting.source_key
+        where identity.source_key = waiting.source_key and identity.matched_by = 'first_sight'
     ) as known on true
     where waiting.channel_order = %(channel_order)s and waiting.posting_key is null
 ) as founded

@@ -1,4 +1,4 @@
-"""An index of manual payments alone."""
+"""What a new payment writes into the indexes of identities, and reads of manual entries."""
 
 from turno_lms.warehouse.sql_migration import no_way_back, sql_beside
 

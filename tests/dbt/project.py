@@ -62,8 +62,14 @@ class DbtProject:
         for session in self._sessions.values():
             session.close()
 
+    def unit_tests(self, *models: str) -> Any:
+        """Run the unit tests of models, one by one: some Pythons (3.11.7) fail to parse literals in two threads at once."""
+        return self.dbt(
+            "test", "--threads", "1", "--select", *(f"{model},test_type:unit" for model in models)
+        )
+
     def dbt(self, command: str, *arguments: str) -> Any:
-        """Run a dbt command without its unit tests; returns dbt's result and fails with what dbt said."""
+        """Run a dbt command; returns dbt's result and fails with what dbt said."""
         from dbt.cli.main import dbtRunner
 
         if self._manifest is None:

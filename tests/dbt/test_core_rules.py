@@ -5,5 +5,5 @@ from tests.dbt.project import DbtProject
 
 def test_the_rules_about_payments_hold(project: DbtProject) -> None:
     models = ("core_payment_sighting", "core_transaction_data")
-    results = project.dbt("test", "--select", *(f"{model},test_type:unit" for model in models))
+    results = project.unit_tests(*models)
     assert len(results) >= len(models)

@@ -61,8 +61,17 @@ def start(control: Control, service: Service) -> Callable[[], Session]:
     return run
 
 
-def supervisor_pid(control: Control) -> int:
-    return int(read_json(control.folder.running, {})["supervisor"]["leader"]["pid"])
+def supervisor_of(control: Control) -> ProcessId:
+    supervisor = ProcessId.of(int(read_json(control.folder.running, {})["supervisor"]["leader"]["pid"]))
+    assert supervisor is not None
+    return supervisor
+
+
+def kill_supervisor(control: Control) -> None:
+    """Kill it with -9 and return when it is gone: a signal takes a moment."""
+    supervisor = supervisor_of(control)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    assert wait_until(lambda: not supervisor.alive, seconds=10)
 
 
 def test_a_service_that_dies_comes_back_and_is_counted(
@@ -78,10 +87,9 @@ def test_a_service_that_dies_comes_back_and_is_counted(
 
 def test_down_leaves_no_process_and_no_list(control: Control, start: Callable[[], Session]) -> None:
     session = start()
-    supervisor = ProcessId.of(supervisor_pid(control))
+    supervisor = supervisor_of(control)
     control.stop()
     assert session.members() == []
-    assert supervisor is not None
     assert not supervisor.alive
     assert not control.folder.wanted.exists()
     assert not control.folder.running.exists()
@@ -91,7 +99,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_command(
     control: Control, start: Callable[[], Session]
 ) -> None:
     session = start()
-    os.kill(supervisor_pid(control), signal.SIGKILL)
+    kill_supervisor(control)
     assert len(session.members()) == 2
     assert control.clean_up_after_crash() == ["web"]
     assert session.members() == []
@@ -100,7 +108,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_command(
 
 def test_a_list_from_before_a_reboot_kills_nobody(control: Control, start: Callable[[], Session]) -> None:
     session = start()
-    os.kill(supervisor_pid(control), signal.SIGKILL)
+    kill_supervisor(control)
     running = read_json(control.folder.running, {})
     write_json(control.folder.running, running | {"boot": "another"})
     assert control.clean_up_after_crash() == []

@@ -215,5 +215,5 @@ def test_the_rules_about_settlements_and_the_ladder_hold(project: DbtProject) ->
         "core_recon_side", "core_recon_exact", "core_recon_near", "core_recon_group", "core_recon_left_over",
         "core_gateway_settlement_payment", "core_gateway_settlement_finding", "core_transaction_data",
     )  # fmt: skip
-    results = project.dbt("test", "--select", *(f"{model},test_type:unit" for model in models))
+    results = project.unit_tests(*models)
     assert len(results) >= len(models)
